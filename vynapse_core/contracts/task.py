@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Task: what is to be solved. It is supervised (data), direct (a function of genes) or episodic (an environment)."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from vynapse_core.component import Component
+from vynapse_core.contracts.loss import Loss
+from vynapse_core.population import Array, Genes
+from vynapse_core.streams import Stream
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """n samples: inputs `x` float32 [n, ...] and targets `y`, class ids int64 [n] or numbers float32 [n, k]."""
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices: Array) -> "Dataset":
+        """Return the samples at `indices` [m]."""
+        return Dataset(self.x[indices], self.y[indices])
+
+
+class Task(Component):
+    """What is to be solved."""
+
+    kind: ClassVar[str] = "task"
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the same genes get another fitness at another step."""
+        return False
+
+    @property
+    def target(self) -> float | None:
+        """The fitness from which on the task counts as solved, where it has one."""
+        return None
+
+    def default_genome(self) -> Mapping[str, Any]:
+        """Return the genome, as a recipe's table, for a recipe that names none."""
+        raise LookupError("this task has no default genome")
+
+
+class SupervisedTask(Task):
+    """Data to be learnt: networks map inputs to outputs, a loss or the accuracy says how well."""
+
+    loss: Loss
+    """What is minimised."""
+    fitness: Literal["loss", "accuracy"] = "loss"
+    """What evolution maximises: the loss with its sign changed, or the share of samples classified correctly."""
+    batch: int | None = Field(None, gt=0)
+    """Samples drawn anew for each step; without it, all of them."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether batches are drawn."""
+        return self.batch is not None
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one sample's input."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Size of a network's output: one number per class or per target."""
+
+    @property
+    def classification(self) -> bool:
+        """Whether targets are classes, so that an accuracy means something."""
+        return False
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that `data` knows; the first is the one to learn from."""
+        return ("train",)
+
+    @abstractmethod
+    def data(self, split: str) -> Dataset:
+        """Return a split, the same at each call. Raises DataError where the data is missing or malformed."""
+
+    def default_genome(self) -> Mapping[str, Any]:
+        """Return a network with one hidden layer."""
+        inputs = 1
+        for size in self.inputs:
+            inputs *= size
+        return {"type": "mlp", "layers": (inputs, 16, self.outputs)}
+
+
+class DirectTask(Task):
+    """A function of genes to be maximised."""
+
+    encoding: ClassVar[str]
+    """What it takes: `real`, `binary` or `permutation`."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Number of genes."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest value of a gene."""
+        return None
+
+    @abstractmethod
+    def evaluate(self, genes: Genes) -> Array:
+        """Return the fitness float64 [P], or [P, M] for M objectives, of `genes` [P]."""
+
+    def default_genome(self) -> Mapping[str, Any]:
+        """Return the plain genome of the encoding."""
+        return {"type": {"real": "vector", "binary": "bits"}.get(self.encoding, self.encoding)}
+
+
+class EpisodicTask(Task):
+    """An environment: a network's fitness is the mean return of its episodes.
+
+    The state is a mapping of arrays, each [n, ...], of n environments at once; `reset` and `step` are functions of arrays.
+    """
+
+    episodes: int = Field(1, gt=0)
+    """Episodes a network plays at each step."""
+    limit: int = Field(500, gt=0)
+    """Time steps after which an episode is cut off."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Start states are drawn anew for each step."""
+        return True
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one observation."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Size of a network's output."""
+
+    @abstractmethod
+    def reset(self, n: int, rng: Stream) -> tuple[Mapping[str, Array], Array]:
+        """Return the state and the observations float32 [n, ...] of n environments at their start."""
+
+    @abstractmethod
+    def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
+        """Return state, observations [n, ...], rewards float32 [n] and ends bool [n] after the networks' `outputs` [n, k]."""

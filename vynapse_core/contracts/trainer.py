@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Trainer: a method of learning, as a state and a step."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vynapse_core.component import Component
+from vynapse_core.networks import Networks
+from vynapse_core.population import Genes
+
+if TYPE_CHECKING:
+    from vynapse_core.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step tells: one row of `metrics.csv`."""
+
+    step: int
+    """Steps finished, this one included."""
+    evaluations: int
+    """Individuals evaluated since the run began."""
+    best: float
+    """Best fitness of this step's population."""
+    mean: float
+    """Mean of the finite fitnesses."""
+    worst: float
+    """Worst finite fitness."""
+    columns: Mapping[str, float] = field(default_factory=dict)
+    """What this trainer adds. The same names at every step."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best that a trainer has: genes [1], networks [1], or both."""
+
+    genes: Genes | None = None
+    networks: Networks | None = None
+    fitness: float | None = None
+
+
+class Trainer(Component):
+    """A method of learning.
+
+    The state is a dataclass of arrays, plain values, tuples, mappings and further dataclasses: all that a checkpoint must
+    hold. A step is a function of the state and of the experiment's streams, so that a resumed run goes on to the same bits.
+    """
+
+    kind: ClassVar[str] = "trainer"
+
+    uses_genome: ClassVar[bool] = False
+    """Whether it evolves genes, so that a recipe without `[genome]` gets the task's default one."""
+
+    @abstractmethod
+    def state_type(self) -> type[Any]:
+        """Return the dataclass of the state, from which a checkpoint is read back."""
+
+    @abstractmethod
+    def start(self, experiment: "Experiment") -> Any:
+        """Return the state before the first step."""
+
+    @abstractmethod
+    def step(self, experiment: "Experiment", state: Any) -> tuple[Any, Report]:
+        """Return the next state and what to report of the step; `state` is not written."""
+
+    @abstractmethod
+    def best(self, experiment: "Experiment", state: Any) -> Solution:
+        """Return the best solution so far."""
