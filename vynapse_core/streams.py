@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Named random streams: every draw is a pure function of the seed, the stream's path and the draw's index.
+
+Streams are keyed, not shared: a draw added in one place moves no other, and any process or device can redo a
+stream from its key alone. The rules are exact, because devices in other languages must draw the same numbers.
+
+**Words.** Word i (64 bits) of a stream with the key (k0, k1) is output i mod 4 of Philox 4x64-10 (Salmon et
+al., SC 2011) for that key and the counter (i div 4 + 1, 0, 0, 0). Each call of a stream starts at its next
+unused word; what is left of a call's last word is dropped. A word's 32-bit halves are taken low half first.
+
+**Draws.** `w` is a word, `h` a half; the arithmetic is in the type of the draw:
+
+- uniform: u = (h >> 8) * 2^-24 for float32, two a word; u = (w >> 11) * 2^-53 for float64; then
+  u * (high - low) + low, or the next number below `high` where rounding went further;
+- normal: draws 2j and 2j + 1 are r cos a and r sin a (Box & Muller 1958), then times sigma, plus mean.
+  For float32, from one word: r = sqrt(-2 log((float32(low half) + 0.5) * 2^-32)) and
+  a = float32(high half) * float32(2 pi 2^-32). For float64, from two words:
+  r = sqrt(-2 log(((w0 >> 11) + 0.5) * 2^-53)) and a = (w1 >> 11) * (2 pi 2^-53).
+  All but log, cos and sin is exact; those three differ by rounding from one library to another;
+- integers: low + floor(w * (high - low) / 2^64);
+- weighted choice: the least index whose cumulative share of the weights exceeds a uniform float64;
+- bernoulli: uniform float32 < float32(rate);
+- permutation: the stable ascending order of n words.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast
+
+import numpy as np
+from numpy.random import Generator, Philox, SeedSequence
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, DTypeLike
+
+Part: TypeAlias = str | SupportsIndex
+Shape: TypeAlias = int | tuple[int, ...]
+Number: TypeAlias = float | np.number[Any] | NDArray[Any]
+
+BLOCK = 8192
+"""Words made at a time: 64 KiB, so that the passes over a block stay in a core's cache."""
+
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """All streams of a seed, or those below a path: `streams("mutation", step)` is one of them.
+
+    The seed is any int. The parts of a path are str or int (else TypeError), and 1 is not "1".
+    """
+
+    seed: int
+    path: tuple[Part, ...] = ()
+    _prefix: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, str):
+            raise TypeError(f"a seed is an int, found {self.seed!r}")
+        object.__setattr__(self, "_prefix", b"".join(map(_encoded, (self.seed, *self.path))))
+
+    def __call__(self, *path: Part) -> Stream:
+        """Return the stream at `path`, at its first word. Calling again returns the same draws again."""
+        if not path:
+            raise ValueError('a stream needs a name, such as streams("mutation", step)')
+        encoding = self._prefix + b"".join(map(_encoded, path))
+        return Stream(blake2b(encoding, digest_size=16, person=b"vynapse stream").digest())
+
+    def within(self, *path: Part) -> Streams:
+        """Return the streams below `path`: `within("island", 3)("cross")` is `("island", 3, "cross")`."""
+        return Streams(self.seed, (*self.path, *path))
+
+
+class Stream:
+    """One stream of draws. Its key never changes; its only state is `position`, the words used so far."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != 16:
+            raise ValueError(f"a stream's key has 16 bytes, found {len(key)}")
+        self._key = key
+        self.position = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The two 64-bit words of the Philox key."""
+        return int.from_bytes(self._key[:8], "little"), int.from_bytes(self._key[8:], "little")
+
+    @cached_property
+    def generator(self) -> Generator:
+        """A NumPy Generator with a key of its own, for what a stream does not offer."""
+        return Generator(_philox(blake2b(self._key, digest_size=16, person=b"vynapse numpy").digest()))
+
+    def uniform(
+        self, shape: Shape, low: Number = 0.0, high: Number = 1.0, dtype: DTypeLike = np.float32
+    ) -> NDArray[Any]:
+        """Draw uniform numbers, low <= x < high; x = low where the two are equal.
+
+        `dtype` is float32 or float64; `low` and `high` broadcast against `shape`. Raises ValueError where
+        low > high, or where a bound or their difference is not finite.
+        """
+        kind = _float(dtype)
+        count = _count(shape)
+        out = np.empty(count, kind)
+        for start, words in self._blocks(count if kind == np.float64 else (count + 1) // 2):
+            if kind == np.float64:
+                words >>= np.uint64(11)
+                np.multiply(words, 2.0**-53, out=out[start : start + len(words)])
+            else:
+                halves = _halves(words)[: count - 2 * start]
+                halves >>= np.uint32(8)
+                place = out[2 * start : 2 * start + len(halves)]
+                np.multiply(halves, np.float32(2.0**-24), out=place, dtype=np.float32, casting="unsafe")
+        values = out.reshape(shape)
+        if not (_is(low, 0.0) and _is(high, 1.0)):
+            _stretch(values, low, high)
+        return values
+
+    def normal(
+        self, shape: Shape, mean: Number = 0.0, sigma: Number = 1.0, dtype: DTypeLike = np.float32
+    ) -> NDArray[Any]:
+        """Draw normal numbers of this mean and standard deviation.
+
+        `dtype` is float32 or float64; `mean` and `sigma` broadcast against `shape`. Raises ValueError for a
+        negative sigma, and where either is not finite. float32 lies within 6.8 sigma, float64 within 8.7.
+        """
+        kind = _float(dtype)
+        count = _count(shape)
+        even = count + count % 2
+        out = np.empty(even, kind)
+        for start, words in self._blocks(even // 2 if kind == np.float32 else even):
+            if kind == np.float32:
+                _box_muller_32(words, out[2 * start : 2 * (start + len(words))])
+            else:
+                _box_muller_64(words, out[start : start + len(words)])
+        values = out[:count].reshape(shape)
+        if not _is(sigma, 1.0):
+            if not np.all(np.isfinite(sigma) & np.greater_equal(sigma, 0.0)):
+                raise ValueError(f"sigma must be finite and at least 0, found {sigma}")
+            values *= np.asarray(sigma, kind)
+        if not _is(mean, 0.0):
+            if not np.all(np.isfinite(mean)):
+                raise ValueError(f"mean must be finite, found {mean}")
+            values += np.asarray(mean, kind)
+        return values
+
+    def integers(self, low: int, high: int, shape: Shape) -> NDArray[np.int64]:
+        """Draw int64 integers, low <= x < high, each with the same probability to 2^-64.
+
+        Raises ValueError unless 1 <= high - low < 2^32 and both lie within int64.
+        """
+        span = operator.index(high) - operator.index(low)
+        if not (0 < span < 2**32 and -(2**63) <= low < high <= 2**63):
+            raise ValueError(
+                f"integers need 1 <= high - low < 2**32 within int64, found low={low}, high={high}"
+            )
+        out = np.empty(_count(shape), np.int64)
+        factor = np.uint64(span)
+        for start, words in self._blocks(len(out)):
+            upper = words >> _HALF
+            upper *= factor
+            words &= _LOW_HALF
+            words *= factor
+            words >>= _HALF
+            upper += words
+            upper >>= _HALF
+            np.add(upper.view(np.int64), low, out=out[start : start + len(words)])
+        return out.reshape(shape)
+
+    def choice(self, n: int, shape: Shape, weights: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Draw int64 indices 0 <= i < n with replacement; a weight of 0 is never drawn.
+
+        `weights` [n] need not sum to 1. Raises ValueError for n < 1, and for weights that are negative, not
+        finite, all zero, or not n of them.
+        """
+        if n < 1:
+            raise ValueError(f"there is nothing to choose from: n must be at least 1, found {n}")
+        if weights is None:
+            return self.integers(0, n, shape)
+        shares = _cumulative(np.asarray(weights, np.float64), n)
+        return np.asarray(
+            np.searchsorted(shares, self.uniform(shape, dtype=np.float64), side="right"), np.int64
+        )
+
+    def permutation(self, n: int, shape: Shape = ()) -> NDArray[np.int64]:
+        """Draw a random order of 0 .. n-1, int64 [n]; with a shape, independent orders [*shape, n]."""
+        rows = shape if isinstance(shape, tuple) else (shape,)
+        return np.argsort(self.words((*rows, n)), axis=-1, kind="stable").astype(np.int64, copy=False)
+
+    def bernoulli(self, rate: Number, shape: Shape) -> NDArray[np.bool_]:
+        """Draw a bool mask, true with probability `rate`, which broadcasts, in steps of 2^-24.
+
+        A rate of 0 is never true, a rate of 1 always. Raises ValueError for a rate outside [0, 1].
+        """
+        if not np.all(np.greater_equal(rate, 0.0) & np.less_equal(rate, 1.0)):
+            raise ValueError(f"rate must be within [0, 1], found {rate}")
+        uniform = self.uniform(shape)
+        mask = np.empty(uniform.shape, np.bool_)
+        np.less(uniform, np.asarray(rate, np.float32), out=mask)
+        return mask
+
+    def words(self, shape: Shape) -> NDArray[np.uint64]:
+        """Return the next words of the stream, uint64."""
+        count = _count(shape)
+        self.position += count
+        return self._bits.random_raw(count).reshape(shape)
+
+    def reserve(self, words: int) -> tuple[int, int, int]:
+        """Leave the next words to a device that makes them itself: (key0, key1, index of the first word)."""
+        first, end = self.position, self.position + _count(words)
+        blocks_made = -(-first // 4)
+        if end // 4 >= blocks_made:
+            self._bits.advance(end // 4 - blocks_made)
+            self._bits.random_raw(end % 4, output=False)
+        else:
+            self._bits.random_raw(end - first, output=False)
+        self.position = end
+        return (*self.key, first)
+
+    @cached_property
+    def _bits(self) -> Philox:
+        """NumPy's Philox, made at the first draw: many streams are named, few of them drawn from."""
+        return _philox(self._key)
+
+    def _blocks(self, count: int) -> Iterator[tuple[int, NDArray[np.uint64]]]:
+        """Yield (offset, next words) until `count` words are used; each block is a new array."""
+        self.position += count
+        raw = self._bits.random_raw
+        for start in range(0, count, BLOCK):
+            yield start, raw(min(BLOCK, count - start))
+
+
+class _Key(ISeedSequence):
+    """Hands a key to Philox as its seed: `Philox(key=...)` asks for entropy first, at thrice the time."""
+
+    def __init__(self, words: NDArray[np.uint64]) -> None:
+        self.words = words
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        return self.words
+
+
+def _philox(key: bytes) -> Philox:
+    words = np.frombuffer(key, "<u8").astype(np.uint64, copy=False)
+    return Philox(cast("SeedSequence", _Key(words)))
+
+
+def _encoded(part: Part) -> bytes:
+    """Encode a part of a path as type, length and bytes, so that no two paths have one encoding."""
+    if isinstance(part, str):
+        body, tag = part.encode(), b"s"
+    elif isinstance(part, bool) or not hasattr(part, "__index__"):
+        raise TypeError(f"a stream's path is made of str and int, found {part!r} ({type(part).__name__})")
+    else:
+        number = operator.index(part)
+        body, tag = number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True), b"i"
+    return tag + len(body).to_bytes(4, "little") + body
+
+
+def _count(shape: Shape) -> int:
+    """Return the number of elements of `shape`."""
+    sizes = [operator.index(size) for size in (shape if isinstance(shape, tuple) else (shape,))]
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"sizes must be at least 0, found {shape}")
+    return math.prod(sizes)
+
+
+def _float(dtype: DTypeLike) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        raise ValueError(f"draws are float32 or float64, found {kind}")
+    return kind
+
+
+def _is(value: Number, number: float) -> bool:
+    return isinstance(value, int | float) and value == number
+
+
+def _halves(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """View words [n] as their halves [2n], low half first."""
+    return words.astype("<u8", copy=False).view("<u4")
+
+
+def _stretch(values: NDArray[Any], low: Number, high: Number) -> None:
+    """Map uniform `values` from [0, 1) to [low, high), in place."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lower, upper = np.asarray(low, values.dtype), np.asarray(high, values.dtype)
+        span = upper - lower
+    if not np.all(np.isfinite(span) & (span >= 0)):
+        raise ValueError(f"uniform needs finite low <= high, found low={low}, high={high}")
+    values *= span
+    values += lower
+    np.minimum(values, np.maximum(np.nextafter(upper, lower), lower), out=values)
+
+
+def _box_muller_32(words: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
+    """Write the two float32 normals of each word [n] to `out` [2n]."""
+    halves = _halves(words).astype(np.float32)
+    radius = halves[0::2] + np.float32(0.5)
+    radius *= np.float32(2.0**-32)
+    _polar(radius, halves[1::2] * np.float32(2.0 * math.pi * 2.0**-32), out)
+
+
+def _box_muller_64(words: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
+    """Write the two float64 normals of each two words [2n] to `out` [2n]."""
+    words >>= np.uint64(11)
+    radius = words[0::2] + 0.5
+    radius *= 2.0**-53
+    _polar(radius, words[1::2] * (2.0 * math.pi * 2.0**-53), out)
+
+
+def _polar(radius: NDArray[Any], angle: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write r cos a and r sin a by turns, where r = sqrt(-2 log radius); `radius` and `angle` are used up."""
+    np.log(radius, out=radius)
+    radius *= radius.dtype.type(-2.0)
+    np.sqrt(radius, out=radius)
+    np.multiply(radius, np.cos(angle), out=out[0::2])
+    np.sin(angle, out=angle)
+    np.multiply(radius, angle, out=out[1::2])
+
+
+def _cumulative(weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the cumulative shares [n] of `weights`; the last is exactly 1, above every uniform."""
+    if weights.shape != (n,):
+        raise ValueError(f"a choice of {n} needs weights of shape ({n},), found shape {weights.shape}")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise ValueError(f"weights must be finite and at least 0, found {weights[bad[0]]} at index {bad[0]}")
+    with np.errstate(over="ignore"):
+        sums: NDArray[np.float64] = np.cumsum(weights)
+    if not 0 < sums[-1] < math.inf:
+        raise ValueError(f"weights must have a finite sum above 0, found {sums[-1]}")
+    sums /= sums[-1]
+    return sums
