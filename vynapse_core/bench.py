@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the installed devices and trainers do on this machine, as the rows of a Markdown table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from pydantic import ValidationError
+
+from vynapse_core.builder import Builder
+from vynapse_core.catalogue import Catalogue
+from vynapse_core.contracts import Device
+from vynapse_core.errors import VynapseError
+from vynapse_core.experiment import wire
+from vynapse_core.population import Array
+from vynapse_core.recipe import build
+from vynapse_core.source import Source
+from vynapse_core.streams import Streams
+
+
+@dataclass(frozen=True)
+class Workload:
+    """P networks of given layer sizes on B samples, with their mean squared error."""
+
+    layers: tuple[int, ...]
+    networks: int
+    samples: int
+
+    def __str__(self) -> str:
+        return f"{self.networks:,} networks {'-'.join(map(str, self.layers))} on {self.samples} samples"
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of one call, those of the products only."""
+        pairs = zip(self.layers, self.layers[1:], strict=False)
+        return 2 * self.networks * self.samples * sum(inputs * outputs for inputs, outputs in pairs)
+
+
+WORKLOADS = (Workload((2, 8, 1), 1000, 4), Workload((784, 32, 10), 100, 200))
+
+
+def bench(catalogue: Catalogue, seconds: float) -> Iterator[str]:
+    """Yield the lines of the table; each figure is the median of as many calls as fit into `seconds`."""
+    yield f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, NumPy {np.__version__}"
+    yield ""
+    yield "| device | workload | ms a call | networks/s | GFLOP/s |"
+    yield "|---|---|---:|---:|---:|"
+    for entry in catalogue.of_kind("device"):
+        for workload in WORKLOADS:
+            try:
+                device = catalogue.build(Device, {"type": entry.name})
+                taken = timed(_evaluating(device, workload), seconds)
+            except (VynapseError, ValidationError, OSError, RuntimeError) as error:
+                yield f"| {entry.name} | {workload} | {error} | | |"
+                continue
+            rates = f"{workload.networks / taken:,.0f} | {workload.flops / taken / 1e9:.2f}"
+            yield f"| {entry.name} | {workload} | {taken * 1e3:.3f} | {rates} |"
+    yield ""
+    yield "| trainer | task | ms a step | steps/s |"
+    yield "|---|---|---:|---:|"
+    for entry in catalogue.of_kind("trainer"):
+        try:
+            taken = timed(_stepping(catalogue, entry.name), seconds)
+        except (VynapseError, ValidationError) as error:
+            yield f"| {entry.name} | xor | {str(error).splitlines()[-1].strip()} | |"
+            continue
+        yield f"| {entry.name} | xor | {taken * 1e3:.3f} | {1 / taken:,.0f} |"
+
+
+def timed(call: Callable[[], object], seconds: float) -> float:
+    """Return the median time of a call, in seconds, after one that is not counted."""
+    call()
+    times: list[float] = []
+    while sum(times) < seconds and len(times) < 100_000:
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def _evaluating(device: Device, workload: Workload) -> Callable[[], object]:
+    builder, rng = Builder(), Streams(0)("bench")
+    layers, outputs = workload.layers, workload.layers[-1]
+    value = builder.input("x", ("B", layers[0]))
+    arrays: dict[str, Array] = {}
+    for index, (fan_in, fan_out) in enumerate(zip(layers, layers[1:], strict=False)):
+        weight = builder.parameter(f"w{index}", (fan_out, fan_in))
+        bias = builder.parameter(f"b{index}", (fan_out,))
+        value = value @ weight.T + bias
+        value = builder.apply("tanh", value) if index < len(layers) - 2 else value
+        arrays[f"w{index}"] = rng.normal((workload.networks, fan_out, fan_in))
+        arrays[f"b{index}"] = rng.normal((workload.networks, fan_out))
+    error = value - builder.input("target", ("B", outputs))
+    program = device.compile(builder.graph({"loss": (error * error).mean()}))
+    inputs = {"x": rng.normal((workload.samples, layers[0])), "target": rng.normal((workload.samples, outputs))}
+    return lambda: program(arrays, inputs)
+
+
+def _stepping(catalogue: Catalogue, trainer: str) -> Callable[[], object]:
+    recipe = {"task": {"type": "xor"}, "trainer": {"type": trainer}, "stop": {"steps": 1_000_000_000}}
+    experiment = wire(build(Source(recipe, "xor"), catalogue), catalogue=catalogue)
+    state = [experiment.trainer.start(experiment)]
+
+    def step() -> None:
+        state[0], _ = experiment.trainer.step(experiment, state[0])
+
+    return step

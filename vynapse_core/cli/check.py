@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""`vynapse check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vynapse_core.cli import options
+
+
+@click.command()
+@click.argument("recipe", type=options.RECIPE)
+@options.recipe_options
+def command(recipe: Path, overrides: tuple[str, ...], mode: str | None, device: str | None) -> None:
+    """Validate a RECIPE and print it with every default written out.
+
+    All its modes are validated, unless --mode picks one.
+    """
+    from vynapse_core.experiment import wire
+    from vynapse_core.recipe import build, to_toml
+    from vynapse_core.source import modes_of, read_source
+
+    catalogue = options.catalogue_with_warnings()
+    changed = options.with_device(overrides, device)
+    for name in [mode] if mode else [*modes_of(recipe), None]:
+        source = read_source(recipe, mode=name, overrides=changed)
+        experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
+    click.echo(to_toml(experiment.recipe, catalogue), nl=False)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""`vynapse compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vynapse_core.cli import options
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=options.RUN)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the fitness curves into this PNG or SVG.")
+@click.option("--x", "axis", type=click.Choice(["step", "evaluations", "seconds"]), default="step", help="The plot's axis.")
+@click.option("--log", is_flag=True, help="Draw fitness on a logarithmic axis.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+def command(runs: tuple[Path, ...], plot: Path | None, axis: str, log: bool, markdown: bool) -> None:
+    """Compare RUNS, grouped by recipe: mean, deviation and confidence interval over seeds, tests between groups.
+
+    A folder that holds runs stands for all of them.
+
+    \b
+    vynapse compare runs/xor runs/xor-large
+    vynapse compare runs/xor --plot xor.png --x evaluations
+    """  # noqa: D301
+    from vynapse_core.compare import compare, comparison_markdown, comparison_renderable
+
+    comparison = compare(runs)
+    if markdown or not click.get_text_stream("stdout").isatty():
+        click.echo(comparison_markdown(comparison))
+    else:
+        from rich.console import Console
+
+        Console().print(comparison_renderable(comparison))
+    if plot is not None:
+        from vynapse_core.plots import plot_fitness
+
+        for note in plot_fitness(comparison, plot, x=axis, scale="log" if log else "linear"):
+            click.echo(f"note: {note}", err=True)
+        click.echo(f"drawn: {plot}", err=True)

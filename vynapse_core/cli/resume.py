@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""`vynapse resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vynapse_core.cli import INTERRUPTED, options
+
+
+@click.command()
+@click.argument("run_dir", type=options.RUN)
+@options.set_option
+def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
+    """Go on with the run in RUN_DIR, to the same bits as if it had never stopped.
+
+    \b
+    vynapse resume runs/xor/20260101T120000Z-s42
+    vynapse resume runs/xor/20260101T120000Z-s42 --set stop.steps=5000
+
+    What --set changes is noted in run.json.
+    """  # noqa: D301
+    from vynapse_core.experiment import wire
+    from vynapse_core.files import replace_file
+    from vynapse_core.folder import existing_folder
+    from vynapse_core.recipe import build, to_toml
+    from vynapse_core.run import run
+    from vynapse_core.source import read_source
+
+    folder = existing_folder(run_dir)
+    catalogue = options.catalogue_with_warnings()
+    source = read_source(folder.recipe, overrides=overrides)
+    experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
+    if overrides:
+        before = read_source(folder.recipe).tree
+        changes = folder.noted().get("changes", [])
+        folder.note(changes=[*changes, {".".join(path): value for path, value in _changed(before, source.tree)}])
+        replace_file(folder.recipe, to_toml(experiment.recipe, catalogue).encode())
+    if run(experiment, folder, resume=True).status == "interrupted":
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _changed(before: Any, after: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """Return the key paths at which two trees differ, each with [before, after]."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        return [c for key in keys for c in _changed(before.get(key), after.get(key), (*path, key))]
+    return [] if before == after else [(path, [before, after])]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The experiment: a recipe wired into objects that fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from vynapse_core import catalogue as catalogues
+from vynapse_core.catalogue import Catalogue
+from vynapse_core.clock import Clock
+from vynapse_core.component import Component
+from vynapse_core.contracts import Crossover, DirectTask, Genome, Mutation, Task, Trainer
+from vynapse_core.errors import DataError, RecipeError, RunError
+from vynapse_core.evaluation import Evaluation
+from vynapse_core.population import Array, Genes
+from vynapse_core.recipe import Recipe, components, problem
+from vynapse_core.source import Source
+from vynapse_core.streams import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What a trainer works with: the recipe's components, the random streams, and the evaluation."""
+
+    recipe: Recipe
+    catalogue: Catalogue
+
+    @property
+    def task(self) -> Task:
+        """What is to be solved."""
+        return self.recipe.task
+
+    @property
+    def trainer(self) -> Trainer:
+        """The method of learning."""
+        return self.recipe.trainer
+
+    @property
+    def genome(self) -> Genome:
+        """How individuals are encoded. Raises RunError where the recipe has no genome."""
+        if self.recipe.genome is None:
+            raise RunError("this trainer needs a [genome] and the recipe has none")
+        return self.recipe.genome
+
+    @cached_property
+    def streams(self) -> Streams:
+        """The named random streams of this run."""
+        return Streams(self.recipe.experiment.seed)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """How genes and networks become numbers."""
+        return Evaluation(self.task, self.recipe.genome, self.recipe.device, self.streams, self.catalogue.ops)
+
+    def clock(self, step: int) -> Clock:
+        """Return the clock at a step."""
+        return Clock(step, self.recipe.stop.steps)
+
+    def evaluate(self, genes: Genes, step: int | None) -> Array:
+        """Return the fitness float64 [P] or [P, M] of `genes` at a step, computed wherever the distribution does.
+
+        An individual whose fitness is not finite gets −inf. `step` None asks for all the data, not for a step's batch.
+        """
+        return self.recipe.distribution.evaluate(self.evaluation.fitness, genes, step)
+
+
+def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue | None = None) -> Experiment:
+    """Return the experiment of a recipe, its genome completed from the task.
+
+    Raises RecipeError for parts that are valid each alone and do not fit together, all at once.
+    """
+    catalogue = catalogue or catalogues.installed()
+    try:
+        recipe = _with_genome(recipe, catalogue)
+        experiment = Experiment(recipe, catalogue)
+        found = [
+            problem((*path, field) if field else path, message, "", source)
+            for path, part in components(recipe)
+            for field, message in (*_misfits(part, experiment), *part.problems(experiment))
+        ]
+    except DataError as error:
+        found = [problem(("task",), str(error), "", source)]
+    if found:
+        raise RecipeError(found, source.name if source else "recipe")
+    return experiment
+
+
+def with_seed(experiment: Experiment, seed: int) -> Experiment:
+    """Return the same experiment with another seed."""
+    description = experiment.recipe.experiment.model_copy(update={"seed": seed})
+    return replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
+
+
+def _with_genome(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+    if not recipe.trainer.uses_genome and recipe.genome is None:
+        return recipe
+    genome = recipe.genome
+    if genome is None:
+        table = recipe.task.default_genome()
+        genome = catalogue.build(Genome, table)
+    return recipe.model_copy(update={"genome": genome.fitted(recipe.task)})
+
+
+def _misfits(part: Component, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    genome = experiment.recipe.genome
+    if isinstance(part, Mutation | Crossover) and genome is not None and genome.encoding not in part.encodings:
+        serves = " and ".join(sorted(part.encodings))
+        yield "", f"this {part.kind} serves {serves} genomes, and the genome here is {genome.encoding}"
+    if isinstance(part, Genome) and isinstance(experiment.task, DirectTask):
+        if part.encoding != experiment.task.encoding:
+            yield "", f"the task takes {experiment.task.encoding} genes, and this genome is {part.encoding}"
+    elif isinstance(part, Genome) and type(part).networks is Genome.networks:
+        yield "", "the task is solved by networks, and this genome encodes none"
+
+

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""A run's folder: what its files are called, and how they are written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vynapse_core.errors import ArgumentError
+from vynapse_core.files import write_json
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def run(self) -> Path:
+        """Versions, host, seed, times and status."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row a step."""
+        return self.path / "metrics.csv"
+
+    @property
+    def events(self) -> Path:
+        """The structured log."""
+        return self.path / "events.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The latest state."""
+        return self.path / "checkpoint"
+
+    @property
+    def best(self) -> Path:
+        """The best solution."""
+        return self.path / "best"
+
+    @property
+    def result(self) -> Path:
+        """How the run ended."""
+        return self.path / "result.json"
+
+    def noted(self) -> dict[str, Any]:
+        """Return what `run.json` holds. Raises ArgumentError where it is malformed."""
+        try:
+            noted = json.loads(self.run.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise ArgumentError(f"{self.run} cannot be read: {error}") from None
+        if not isinstance(noted, dict):
+            raise ArgumentError(f"{self.run} is no run's description")
+        return noted
+
+    def note(self, **values: Any) -> None:
+        """Add values to `run.json`."""
+        write_json(self.run, self.noted() | values)
+
+
+def new_folder(output: Path, name: str, seed: int) -> Folder:
+    """Make `<output>/<name>/<UTC time>-s<seed>`, numbered where two runs start in one second."""
+    parent = output / name
+    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-s{seed}"
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        try:
+            (parent / f"{stem}{suffix}").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ArgumentError(f"cannot make a folder in {parent}: {error.strerror or error}") from None
+        return Folder(parent / f"{stem}{suffix}")
+    raise ArgumentError(f"{parent} holds a thousand runs of this second")
+
+
+def named_folder(path: Path) -> Folder:
+    """Make the folder that `--out` names. Raises ArgumentError where it holds something already."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        held = next(path.iterdir(), None)
+    except OSError as error:
+        raise ArgumentError(f"cannot use {path} for a run: {error.strerror or error}") from None
+    if held is not None:
+        what = "a run: go on with it by 'vynapse resume'" if (path / "run.json").exists() else f"{held.name}"
+        raise ArgumentError(f"{path} is not empty, it holds {what}; or name another folder")
+    return Folder(path)
+
+
+def existing_folder(path: Path) -> Folder:
+    """Return the folder of a run that was started. Raises ArgumentError for anything else."""
+    folder = Folder(path)
+    if not folder.recipe.is_file() or not folder.run.is_file():
+        raise ArgumentError(f"{path} is no run folder: it has no {'recipe.toml' if not folder.recipe.is_file() else 'run.json'}")
+    return folder
+
+
+def environment(packages: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a run's numbers may depend on: versions, host, git revision."""
+    import platform
+    import subprocess
+    import sys
+
+    import numpy
+
+    try:
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        git = None
+    return {
+        "versions": {"python": platform.python_version(), "numpy": numpy.__version__, **packages},
+        "host": {"name": platform.node(), "system": platform.platform(), "machine": platform.machine()},
+        "command": sys.argv[1:],
+        "git": git,
+    }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the kernel itself offers, by the same door as any plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vynapse_core.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vynapse_core.hooks import Components
+    from vynapse_core.ops import Op
+
+
+@hookimpl
+def vynapse_ops() -> Mapping[str, Op]:
+    """The graph ops of `ops.py`."""
+    from vynapse_core.ops import OPS
+
+    return OPS
+
+
+@hookimpl
+def vynapse_schedules() -> Components:
+    """Numbers that change as a run goes on."""
+    from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, Piecewise, Step
+
+    return {
+        "constant": Constant,
+        "linear": Linear,
+        "exponential": Exponential,
+        "cosine": Cosine,
+        "step": Step,
+        "piecewise": Piecewise,
+    }
+
+
+@hookimpl
+def vynapse_devices() -> Components:
+    """The device that all others are compared with."""
+    from vynapse_core.devices.reference import Reference
+
+    return {"reference": Reference}
+
+
+@hookimpl
+def vynapse_distributions() -> Components:
+    """This process alone."""
+    from vynapse_core.distributions.local import Local
+
+    return {"local": Local}
+
+
+@hookimpl
+def vynapse_observers() -> Components:
+    """What every run has: a screen, a table, a log."""
+    from vynapse_core.observers.console import Console
+    from vynapse_core.observers.csv import Csv
+    from vynapse_core.observers.jsonl import Jsonl
+
+    return {"console": Console, "csv": Csv, "jsonl": Jsonl}
