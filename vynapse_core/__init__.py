@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The kernel of Vynapse: contracts, wiring and the run. It holds no algorithm.
 
-The public names below are all that a plugin needs. They are imported where they are first used, so that a plugin's
+The names below are all that a plugin needs. Each is imported where it is first used, so that a plugin's
 entry-point module, which needs only `hookimpl`, stays light.
 """
 
@@ -10,15 +10,79 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from vynapse_core.builder import (
+        Builder as Builder,
+        Value as Value,
+        log_softmax as log_softmax,
+        one_hot as one_hot,
+        softmax as softmax,
+        where as where,
+    )
+    from vynapse_core.catalogue import Catalogue as Catalogue
+    from vynapse_core.clock import Clock as Clock
+    from vynapse_core.component import Component as Component
+    from vynapse_core.contracts import (
+        Activation as Activation,
+        Crossover as Crossover,
+        Dataset as Dataset,
+        Device as Device,
+        DirectTask as DirectTask,
+        Distribution as Distribution,
+        EpisodicTask as EpisodicTask,
+        Genome as Genome,
+        Gradient as Gradient,
+        Initialiser as Initialiser,
+        Kernel as Kernel,
+        Loss as Loss,
+        Mutation as Mutation,
+        Observer as Observer,
+        Program as Program,
+        Replacement as Replacement,
+        Report as Report,
+        Selector as Selector,
+        Solution as Solution,
+        SupervisedTask as SupervisedTask,
+        Task as Task,
+        Trainer as Trainer,
+    )
+    from vynapse_core.contracts.loss import target_like as target_like
+    from vynapse_core.errors import (
+        DataError as DataError,
+        GraphError as GraphError,
+        RecipeError as RecipeError,
+        RunError as RunError,
+        VynapseError as VynapseError,
+    )
+    from vynapse_core.experiment import Experiment as Experiment, wire as wire
+    from vynapse_core.graph import Graph as Graph, Node as Node
+    from vynapse_core.hooks import hookimpl as hookimpl
+    from vynapse_core.networks import Networks as Networks
+    from vynapse_core.ops import Op as Op
+    from vynapse_core.population import (
+        Array as Array,
+        Genes as Genes,
+        Population as Population,
+        best_first as best_first,
+    )
+    from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
+    from vynapse_core.run import Result as Result, run as run
+    from vynapse_core.schedules import Schedule as Schedule, Scheduled as Scheduled, value_at as value_at
+    from vynapse_core.settings import mistake as mistake
+    from vynapse_core.stop import Progress as Progress
+    from vynapse_core.streams import Stream as Stream, Streams as Streams
+
 __version__ = "0.1.0"
 
-_MODULES = {
+_NAMES_OF = {
     "builder": "Builder Value log_softmax one_hot softmax where",
     "catalogue": "Catalogue",
     "clock": "Clock",
     "component": "Component",
-    "contracts": "Activation Crossover Dataset Device DirectTask Distribution EpisodicTask Genome Gradient Initialiser Kernel "
-    "Loss Mutation Observer Program Replacement Report Selector Solution SupervisedTask Task Trainer target_like",
+    "contracts": "Activation Crossover Dataset Device DirectTask Distribution EpisodicTask Genome "
+    "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
+    "Selector Solution SupervisedTask Task Trainer",
+    "contracts.loss": "target_like",
     "errors": "DataError GraphError RecipeError RunError VynapseError",
     "experiment": "Experiment wire",
     "graph": "Graph Node",
@@ -29,20 +93,20 @@ _MODULES = {
     "recipe": "Recipe load_recipe",
     "run": "Result run",
     "schedules": "Schedule Scheduled value_at",
+    "settings": "mistake",
+    "stop": "Progress",
     "streams": "Stream Streams",
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'vynapse_core' has no attribute {name!r}")
-    value = getattr(import_module(f"vynapse_core.{_HOME[name]}"), name)
+    value = getattr(import_module(f"vynapse_core.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*_MODULE_OF, "__version__"]

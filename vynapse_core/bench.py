@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -38,7 +39,7 @@ class Workload:
     @property
     def flops(self) -> int:
         """Multiplications and additions of one call, those of the products only."""
-        pairs = zip(self.layers, self.layers[1:], strict=False)
+        pairs = pairwise(self.layers)
         return 2 * self.networks * self.samples * sum(inputs * outputs for inputs, outputs in pairs)
 
 
@@ -47,7 +48,8 @@ WORKLOADS = (Workload((2, 8, 1), 1000, 4), Workload((784, 32, 10), 100, 200))
 
 def bench(catalogue: Catalogue, seconds: float) -> Iterator[str]:
     """Yield the lines of the table; each figure is the median of as many calls as fit into `seconds`."""
-    yield f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, NumPy {np.__version__}"
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    yield f"{platform.machine()}, {os.cpu_count()} processors, {versions}"
     yield ""
     yield "| device | workload | ms a call | networks/s | GFLOP/s |"
     yield "|---|---|---:|---:|---:|"
@@ -89,7 +91,7 @@ def _evaluating(device: Device, workload: Workload) -> Callable[[], object]:
     layers, outputs = workload.layers, workload.layers[-1]
     value = builder.input("x", ("B", layers[0]))
     arrays: dict[str, Array] = {}
-    for index, (fan_in, fan_out) in enumerate(zip(layers, layers[1:], strict=False)):
+    for index, (fan_in, fan_out) in enumerate(pairwise(layers)):
         weight = builder.parameter(f"w{index}", (fan_out, fan_in))
         bias = builder.parameter(f"b{index}", (fan_out,))
         value = value @ weight.T + bias
@@ -98,7 +100,10 @@ def _evaluating(device: Device, workload: Workload) -> Callable[[], object]:
         arrays[f"b{index}"] = rng.normal((workload.networks, fan_out))
     error = value - builder.input("target", ("B", outputs))
     program = device.compile(builder.graph({"loss": (error * error).mean()}))
-    inputs = {"x": rng.normal((workload.samples, layers[0])), "target": rng.normal((workload.samples, outputs))}
+    inputs = {
+        "x": rng.normal((workload.samples, layers[0])),
+        "target": rng.normal((workload.samples, outputs)),
+    }
     return lambda: program(arrays, inputs)
 
 

@@ -60,9 +60,7 @@ class Builder:
         values = [self._value(operand, dtype) for operand in operands]
         return self._add(op, tuple(value.place for value in values), attributes)
 
-    def extend(
-        self, graph: Graph, prefix: str = "", bind: Mapping[str, Value] | None = None
-    ) -> dict[str, Value]:
+    def extend(self, graph: Graph, prefix: str = "", bind: Mapping[str, Value] | None = None) -> dict[str, Value]:
         """Copy a graph in and return its outputs as values.
 
         Leaves named in `bind` are replaced by these values. The others get `prefix` before their names and
@@ -91,9 +89,7 @@ class Builder:
         if name in self._leaves:
             known = self.nodes[self._leaves[name]]
             if known != node:
-                raise GraphError(
-                    f"{op} {name!r} {node.type} contradicts the {known.op} {name!r} {known.type}"
-                )
+                raise GraphError(f"{op} {name!r} {node.type} contradicts the {known.op} {name!r} {known.type}")
             return Value(self, self._leaves[name])
         self._leaves[name] = len(self.nodes)
         self.nodes.append(node)
@@ -276,9 +272,7 @@ def _sliced(value: Value, axis: int, part: Any) -> Value:
     if isinstance(part, int) and not isinstance(part, bool) and -size <= part < size:
         start = part % size
         return value.builder.apply("slice", value, axis=axis, start=start, stop=start + 1)
-    raise GraphError(
-        f"{value}: cannot index axis {axis} of size {size} by {part!r}; expected an integer or a slice"
-    )
+    raise GraphError(f"{value}: cannot index axis {axis} of size {size} by {part!r}; expected an integer or a slice")
 
 
 def where(condition: Value, a: Value | Number, b: Value | Number) -> Value:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vynapse_core import plugins
 from vynapse_core.component import Component
 from vynapse_core.errors import PluginError, nearest
-from vynapse_core.settings import mistake
+from vynapse_core.plugins import Plugin
+from vynapse_core.settings import a, described, mistake
 
 if TYPE_CHECKING:
     from vynapse_core.contracts import Gradient, Kernel
@@ -51,14 +52,14 @@ class Entry:
 class Catalogue:
     """Components by kind and name, the extensions of the graph language, and the plugins they came from."""
 
-    plugins: tuple[plugins.Plugin, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
     entries: tuple[Entry, ...] = ()
     ops: Mapping[str, Op] = field(default_factory=dict)
     kernels: Mapping[tuple[str, str], Kernel] = field(default_factory=dict)
     gradients: Mapping[str, Gradient] = field(default_factory=dict)
 
     @property
-    def failures(self) -> tuple[plugins.Plugin, ...]:
+    def failures(self) -> tuple[Plugin, ...]:
         """The plugins that did not load."""
         return tuple(plugin for plugin in self.plugins if plugin.failure)
 
@@ -73,7 +74,7 @@ class Catalogue:
         packages offer, or that a plugin would offer which is not installed or failed to load.
         """
         if not isinstance(name, str):
-            raise mistake(f"'type' of a {kind} is a name, found {name!r}")
+            raise mistake(f"'type' of {a(kind)} is a name, found {described(name)}")
         package, _, short = name.rpartition(":")
         found = [e for e in self.of_kind(kind) if e.name == short and package in ("", e.package)]
         if len(found) == 1:
@@ -86,7 +87,9 @@ class Catalogue:
     def build(self, contract: type[C], table: Mapping[str, Any]) -> C:
         """Return the component of a contract that a recipe's table describes. Raises pydantic's ValidationError."""
         found = self.find(contract.kind, table.get("type"))
-        made = found.model_validate({k: v for k, v in table.items() if k != "type"}, context={"catalogue": self})
+        made = found.model_validate(
+            {k: v for k, v in table.items() if k != "type"}, context={"catalogue": self}
+        )
         if not isinstance(made, contract):
             raise TypeError(f"{table.get('type')!r} is no {contract.__name__}")
         return made
@@ -98,20 +101,39 @@ class Catalogue:
         """
         for entry in self.entries:
             if entry.component is component:
-                alone = sum(e.kind == entry.kind and e.name == entry.name for e in self.entries) == 1
-                return entry.name if alone else f"{entry.package}:{entry.name}"
-        raise PluginError(f"no plugin offers {component.__module__}.{component.__qualname__}, so no recipe can name it")
+                return self.written(entry)
+        raise PluginError(
+            f"no plugin offers {component.__module__}.{component.__qualname__}, so no recipe can name it"
+        )
+
+    def written(self, entry: Entry) -> str:
+        """Return how a recipe writes an entry: its name, with its package where another offers the same one."""
+        alone = sum(other.kind == entry.kind and other.name == entry.name for other in self.entries) == 1
+        return entry.name if alone else f"{entry.package}:{entry.name}"
 
     def _absent(self, kind: str, name: str, short: str) -> tuple[str, str]:
-        if package := offers().get(kind, {}).get(short):
-            broken = next((plugin for plugin in self.failures if plugin.package == package), None)
-            if broken:
+        package = offers().get(kind, {}).get(short)
+        if package and name in (short, f"{package}:{short}"):
+            owners = [plugin for plugin in self.plugins if plugin.package == package]
+            if broken := next((plugin for plugin in owners if plugin.failure), None):
                 return f"{kind} {name!r} comes with {package}, which failed to load: {broken.failure}", ""
-            return f"{kind} {name!r} comes with {package}, which is not installed", f"pip install {package}"
-        known = [entry.name for entry in self.of_kind(kind)]
-        hint = nearest(name, known) or f"known: {', '.join(known) or 'none'}"
+            if not owners:
+                return (
+                    f"{kind} {name!r} comes with {package}, which is not installed",
+                    f"pip install {package}",
+                )
+        hint = self._likely(kind, name, short)
         hint += "".join(f"; {plugin.package} failed to load: {plugin.failure}" for plugin in self.failures)
         return f"unknown {kind} {name!r}", hint
+
+    def _likely(self, kind: str, name: str, short: str) -> str:
+        known = [self.written(entry) for entry in self.of_kind(kind)]
+        same = [f"{entry.package}:{short}" for entry in self.of_kind(kind) if entry.name == short]
+        if close := nearest(name, known) or nearest(name, same):
+            return close
+        if others := [entry.kind for entry in self.entries if entry.name == short]:
+            return f"{short!r} is {' and '.join(map(a, others))}"
+        return f"known: {', '.join(known) or 'none'}"
 
 
 @cache
@@ -120,16 +142,17 @@ def installed() -> Catalogue:
     return collect(plugins.installed())
 
 
-def collect(found: Iterable[plugins.Plugin]) -> Catalogue:
+def collect(found: Iterable[Plugin]) -> Catalogue:
     """Ask each plugin for what it offers. One whose hooks raise or return nonsense is marked as failed, whole."""
-    kept: list[plugins.Plugin] = []
+    kept: list[Plugin] = []
     entries: list[Entry] = []
     language: dict[str, dict[Any, tuple[str, Any]]] = {"ops": {}, "kernels": {}, "gradients": {}}
     for plugin in found:
         try:
             offered = _entries(plugin)
+            _check_twins([*entries, *offered])
             extended = _language(plugin, language)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             kept.append(replace(plugin, module=None, failure=f"{type(error).__name__}: {error}"))
             continue
         kept.append(plugin)
@@ -142,11 +165,13 @@ def collect(found: Iterable[plugins.Plugin]) -> Catalogue:
 @cache
 def offers() -> Mapping[str, Mapping[str, str]]:
     """Return which distribution of this project offers a name, installed or not: `{kind: {name: distribution}}`."""
-    table: dict[str, dict[str, str]] = json.loads(resources.files("vynapse_core").joinpath("offers.json").read_text())
+    table: dict[str, dict[str, str]] = json.loads(
+        resources.files("vynapse_core").joinpath("offers.json").read_text()
+    )
     return table
 
 
-def _entries(plugin: plugins.Plugin) -> list[Entry]:
+def _entries(plugin: Plugin) -> list[Entry]:
     return [
         Entry(_kind(name, component, hook, kinds), name, component, plugin.package, plugin.version)
         for hook, kinds in KINDS_OF_HOOK.items()
@@ -155,20 +180,34 @@ def _entries(plugin: plugins.Plugin) -> list[Entry]:
     ]
 
 
+def _check_twins(entries: list[Entry]) -> None:
+    """Refuse what no recipe could tell apart: one package that offers a name twice."""
+    seen: set[tuple[str, str, str]] = set()
+    for entry in entries:
+        key = (entry.package, entry.kind, entry.name)
+        if key in seen:
+            raise PluginError(f"{entry.package} offers the {entry.kind} {entry.name!r} twice")
+        seen.add(key)
+
+
 def _kind(name: object, component: object, hook: str, kinds: tuple[str, ...]) -> str:
     if not isinstance(name, str) or not name.replace("_", "a").replace("-", "a").isalnum():
         raise PluginError(f"{hook}: {name!r} is no name; use letters, digits, '_' and '-'")
     if not (isinstance(component, type) and issubclass(component, Component)):
         raise PluginError(f"{hook}: {name!r} is {component!r}, not a component class")
     if component.kind not in kinds:
-        raise PluginError(f"{hook}: {name!r} is a {component.kind or 'component without kind'}, not a {' or '.join(kinds)}")
+        raise PluginError(
+            f"{hook}: {name!r} is a {component.kind or 'component without kind'}, not a {' or '.join(kinds)}"
+        )
+    if "kind" in component.__dict__:
+        raise PluginError(f"{hook}: {name!r} sets 'kind', which only a contract does; remove it")
     if missing := sorted(component.__abstractmethods__):
         raise PluginError(f"{hook}: {name!r} lacks {', '.join(missing)}, which a {component.kind} must have")
     return component.kind
 
 
 def _language(
-    plugin: plugins.Plugin, known: Mapping[str, dict[Any, tuple[str, Any]]]
+    plugin: Plugin, known: Mapping[str, dict[Any, tuple[str, Any]]]
 ) -> dict[str, dict[Any, tuple[str, Any]]]:
     extended = {}
     for part, table in known.items():
@@ -180,7 +219,7 @@ def _language(
     return extended
 
 
-def _returned(plugin: plugins.Plugin, hook: str) -> Mapping[Any, Any]:
+def _returned(plugin: Plugin, hook: str) -> Mapping[Any, Any]:
     function = getattr(plugin.module, hook, None)
     returned = function() if function is not None and hasattr(function, "vynapse_impl") else {}
     if not isinstance(returned, Mapping):

@@ -77,9 +77,9 @@ def save(folder: Path, state: Any, /, **extra: Any) -> None:
 
 
 def load(folder: Path, state_type: type[S]) -> tuple[S, dict[str, Any]]:
-    """Return the state in `folder`, of type `State` or such as `Outer[Inner]`, and the extra values.
+    """Return the state in `folder`, of type `State` or such as `Outer[Inner]`, and the extras.
 
-    Arrays are new and may be written. Raises CheckpointError where there is no checkpoint, and where its files
+    Arrays are new and may be written. Raises CheckpointError where there is no checkpoint, or where its files
     are damaged, of another version, or do not hold such a state.
     """
     path = folder / "state.json"
@@ -139,8 +139,7 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
             found = f"{type(array).__name__} of {getattr(array, 'dtype', 'no dtype')}"
             raise _MismatchError(f"{key}: expected a NumPy array of bool, int or float, found {found}")
         # safetensors writes the memory as it lies; ascontiguousarray makes a scalar [1], hence the reshape
-        native = array.astype(array.dtype.newbyteorder("="), copy=False)
-        laid[key] = np.ascontiguousarray(native).reshape(array.shape)
+        laid[key] = np.ascontiguousarray(array).reshape(array.shape)
     return bytes(pack(laid))
 
 
@@ -150,9 +149,7 @@ def _unpacked(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     try:
         arrays = {key: np.array(array) for key, array in unpack(data).items()}
     except Exception as error:  # the library raises errors of many unrelated classes for a malformed file
-        raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error!s:.200}); {_RESTORE}"
-        ) from error
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error!s:.200}); {_RESTORE}") from error
     for key, array in arrays.items():
         if array.dtype.name not in _DTYPES:
             raise CheckpointError(f"{path}: {key:.80}: expected bool, int or float, found {array.dtype}")
@@ -187,9 +184,7 @@ def _body(path: Path, text: bytes) -> dict[str, Any]:
     if body.keys() != {"format", "arrays", "state", "extra"} or not isinstance(body["extra"], dict):
         raise CheckpointError(f"{path}: expected the keys format, arrays, state and extra; {_RESTORE}")
     if not isinstance(body["arrays"], str) or not re.fullmatch("[0-9a-f]{64}", body["arrays"]):
-        raise CheckpointError(
-            f"{path}: arrays: expected a SHA-256 digest, found {body['arrays']!r:.80}; {_RESTORE}"
-        )
+        raise CheckpointError(f"{path}: arrays: expected a SHA-256 digest, found {body['arrays']!r:.80}; {_RESTORE}")
     return body
 
 
@@ -239,9 +234,7 @@ def _kind(hint: Any, place: str) -> tuple[str, Any]:
         binding = dict(zip(getattr(base, "__parameters__", ()), args, strict=False))
         return "dataclass", (base, {name: _bound(inner, binding) for name, inner in _hints(base).items()})
     elif isinstance(hint, TypeVar):
-        raise _MismatchError(
-            f"{place}: its type {hint.__name__} is open; name it, as in load(folder, State[Inner])"
-        )
+        raise _MismatchError(f"{place}: its type {hint.__name__} is open; name it, as in load(folder, State[Inner])")
     raise _MismatchError(f"{place}: {hint} is not a type that a checkpoint can hold")
 
 
@@ -255,7 +248,8 @@ def _element_types(args: tuple[Any, ...]) -> tuple[type, ...]:
     element = get_args(args[1])[0] if args and get_args(args[1]) else Any
     choices = get_args(element) if get_origin(element) in (Union, types.UnionType) else (element,)
     bases = tuple(get_origin(choice) or choice for choice in choices)
-    return bases if all(isinstance(base, type) for base in bases) else (np.generic,)
+    named = all(isinstance(base, type) and issubclass(base, np.generic) for base in bases)
+    return bases if named else (np.generic,)
 
 
 @cache
@@ -265,9 +259,7 @@ def _hints(cls: type) -> dict[str, Any]:
         hints = get_type_hints(cls)
     except NameError as error:
         advice = "import it at run time, not under TYPE_CHECKING"
-        raise _MismatchError(
-            f"{cls.__name__}: its type hints cannot be resolved: {error}; {advice}"
-        ) from error
+        raise _MismatchError(f"{cls.__name__}: its type hints cannot be resolved: {error}; {advice}") from error
     return {field.name: hints[field.name] for field in fields(cls) if field.init}
 
 
@@ -344,9 +336,7 @@ def _decode(node: Any, hint: Any, place: str, take: Callable[[Any, str], NDArray
             return _decode_dataclass(node, hint, inner, place, take)
 
 
-def _decode_dataclass(
-    node: Any, hint: Any, inner: Any, place: str, take: Callable[[Any, str], NDArray[Any]]
-) -> Any:
+def _decode_dataclass(node: Any, hint: Any, inner: Any, place: str, take: Callable[[Any, str], NDArray[Any]]) -> Any:
     cls, members = inner
     _expect(isinstance(node, dict), hint, node, place)
     if node.keys() != members.keys():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class VynapseError(Exception):
-    """Base of all errors meant for users. The command line prints it without a traceback and leaves with `exit_code`."""
+    """Base of all errors meant for users. The command line prints it, no traceback, and leaves with `exit_code`."""
 
     exit_code = 1
 

@@ -9,7 +9,16 @@ from functools import cache
 import numpy as np
 
 from vynapse_core.builder import Builder
-from vynapse_core.contracts import Dataset, Device, DirectTask, EpisodicTask, Genome, Program, SupervisedTask, Task
+from vynapse_core.contracts import (
+    Dataset,
+    Device,
+    DirectTask,
+    EpisodicTask,
+    Genome,
+    Program,
+    SupervisedTask,
+    Task,
+)
 from vynapse_core.graph import Graph
 from vynapse_core.networks import Networks
 from vynapse_core.ops import Op
@@ -64,7 +73,11 @@ class Evaluation:
         task = _supervised(self.task)
         data = task.data(task.splits[0])
         if step is None:
-            return data if len(data) <= FINAL_SAMPLES else data.take(self._shuffled(-1, len(data))[:FINAL_SAMPLES])
+            return (
+                data
+                if len(data) <= FINAL_SAMPLES
+                else data.take(self._shuffled(-1, len(data))[:FINAL_SAMPLES])
+            )
         if task.batch is None or task.batch >= len(data):
             return data
         epoch, index = divmod(step, len(data) // task.batch)
@@ -84,7 +97,10 @@ class Evaluation:
         task = _supervised(self.task)
         what = ("loss", "accuracy") if task.classification else ("loss",)
         measured = {split: self.measure(networks, task.data(split), what) for split in task.splits}
-        return {split: {name: float(value[0]) for name, value in values.items()} for split, values in measured.items()}
+        return {
+            split: {name: float(value[0]) for name, value in values.items()}
+            for split, values in measured.items()
+        }
 
     def _measuring(self, graph: Graph, data: Dataset, what: tuple[str, ...]) -> Graph:
         task = _supervised(self.task)
@@ -117,7 +133,8 @@ class Evaluation:
             playing &= ~ended
             if not playing.any():
                 break
-        return total.reshape(p, episodes).mean(axis=1)
+        mean: Array = total.reshape(p, episodes).mean(axis=1)
+        return mean
 
 
 def _supervised(task: Task) -> SupervisedTask:

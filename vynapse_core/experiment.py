@@ -73,7 +73,7 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
     """
     catalogue = catalogue or catalogues.installed()
     try:
-        recipe = _with_genome(recipe, catalogue)
+        recipe = _fitted(recipe, catalogue)
         experiment = Experiment(recipe, catalogue)
         found = [
             problem((*path, field) if field else path, message, "", source)
@@ -93,19 +93,24 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     return replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
 
 
-def _with_genome(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+def _fitted(recipe: Recipe, catalogue: Catalogue) -> Recipe:
     if not recipe.trainer.uses_genome and recipe.genome is None:
         return recipe
     genome = recipe.genome
     if genome is None:
         table = recipe.task.default_genome()
         genome = catalogue.build(Genome, table)
-    return recipe.model_copy(update={"genome": genome.fitted(recipe.task)})
+    genome = genome.fitted(recipe.task)
+    return recipe.model_copy(update={"genome": genome, "trainer": recipe.trainer.fitted(genome)})
 
 
 def _misfits(part: Component, experiment: Experiment) -> Iterator[tuple[str, str]]:
     genome = experiment.recipe.genome
-    if isinstance(part, Mutation | Crossover) and genome is not None and genome.encoding not in part.encodings:
+    if (
+        isinstance(part, Mutation | Crossover)
+        and genome is not None
+        and genome.encoding not in part.encodings
+    ):
         serves = " and ".join(sorted(part.encodings))
         yield "", f"this {part.kind} serves {serves} genomes, and the genome here is {genome.encoding}"
     if isinstance(part, Genome) and isinstance(experiment.task, DirectTask):
@@ -113,5 +118,3 @@ def _misfits(part: Component, experiment: Experiment) -> Iterator[tuple[str, str
             yield "", f"the task takes {experiment.task.encoding} genes, and this genome is {part.encoding}"
     elif isinstance(part, Genome) and type(part).networks is Genome.networks:
         yield "", "the task is solved by networks, and this genome encodes none"
-
-

@@ -17,7 +17,9 @@ def explained(error: BaseException, experiment: Experiment, step: int) -> BaseEx
     if isinstance(error, VynapseError) or not isinstance(error, Exception):
         return error
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return RunError(f"disk full after step {step}; the last checkpoint is intact: make room, then 'vynapse resume'")
+        return RunError(
+            f"disk full after step {step}; the last checkpoint is intact: make room, then 'vynapse resume'"
+        )
     if isinstance(error, MemoryError):
         return RunError(f"out of memory at step {step + 1}: a smaller population or batch needs less")
     where, component = _raising(error.__traceback__, experiment)

@@ -104,7 +104,9 @@ def existing_folder(path: Path) -> Folder:
     """Return the folder of a run that was started. Raises ArgumentError for anything else."""
     folder = Folder(path)
     if not folder.recipe.is_file() or not folder.run.is_file():
-        raise ArgumentError(f"{path} is no run folder: it has no {'recipe.toml' if not folder.recipe.is_file() else 'run.json'}")
+        raise ArgumentError(
+            f"{path} is no run folder: it has no {'recipe.toml' if not folder.recipe.is_file() else 'run.json'}"
+        )
     return folder
 
 

@@ -213,9 +213,7 @@ def _nested_shape(value: Any) -> Shape:
         shape.append(sizes.pop())
         level = [inner for item in level for inner in item]
     if math.prod(shape) > MAX_CONSTANT:
-        raise GraphError(
-            f"constant: {math.prod(shape)} elements; at most {MAX_CONSTANT}, or make it a parameter"
-        )
+        raise GraphError(f"constant: {math.prod(shape)} elements; at most {MAX_CONSTANT}, or make it a parameter")
     return check_shape(tuple(shape))
 
 
@@ -228,7 +226,7 @@ def _numbers(value: Any, dtype: str) -> Any:
         return float(value)
     if type(value) is kind and (least <= value <= most or value in (-math.inf, math.inf) or value != value):
         return value
-    raise GraphError(f"constant: {value!r} is no {dtype}"[:300])
+    raise GraphError(f"constant: expected {dtype}, got {value!r}"[:300])
 
 
 def _placed(
@@ -251,16 +249,12 @@ def _check_names(graph: Graph) -> None:
     names = [node.attributes["name"] for node in graph.nodes if node.op in ("input", "parameter")]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise GraphError(
-            f"the name {twice[0]!r} belongs to two leaves; inputs and parameters share one namespace"
-        )
+        raise GraphError(f"the name {twice[0]!r} belongs to two leaves; inputs and parameters share one namespace")
     for name, output in graph.outputs.items():
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
             raise GraphError(f"output {name!r}: a name is text of 1 to {MAX_NAME} characters"[:300])
         if type(output) is not int or not 0 <= output < len(graph.nodes):
-            raise GraphError(
-                f"output {name!r}: there is no node {output!r}; the graph has {len(graph.nodes)}"[:500]
-            )
+            raise GraphError(f"output {name!r}: there is no node {output!r}; the graph has {len(graph.nodes)}"[:500])
 
 
 def _stored(node: Node) -> dict[str, Any]:
@@ -298,9 +292,7 @@ def _read(text: str, ops: Mapping[str, Op]) -> Graph:
         raise GraphError(f"a graph of {len(text)} characters; at most {MAX_TEXT} are read")
     try:
         tree = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
-        return _rebuilt(
-            _fields(tree, "the file", {"format": str, "version": int, "nodes": list, "outputs": dict}), ops
-        )
+        return _rebuilt(_fields(tree, "the file", {"format": str, "version": int, "nodes": list, "outputs": dict}), ops)
     except RecursionError:
         raise GraphError("not a graph: lists are nested too deeply") from None
     except ValueError as error:
@@ -318,17 +310,13 @@ def _rebuilt(tree: Mapping[str, Any], ops: Mapping[str, Op]) -> Graph:
     for i, item in enumerate(tree["nodes"]):
         stored = _fields(item, f"node {i}", {"op": str}, optional)
         if stored["op"] not in LEAVES and ("dtype" in stored or "shape" in stored):
-            raise GraphError(
-                f"node {i} ({stored['op']}): shape and dtype are inferred; only leaves state them"
-            )
+            raise GraphError(f"node {i} ({stored['op']}): shape and dtype are inferred; only leaves state them")
         try:
             attributes = {name: _readable(value) for name, value in stored.get("attributes", {}).items()}
         except GraphError as error:
             raise GraphError(f"node {i}: {error}") from None
         shape, dtype = tuple(stored.get("shape", ())), stored.get("dtype", "")
-        nodes.append(
-            _placed(nodes, i, stored["op"], stored.get("operands", ()), attributes, shape, dtype, ops)
-        )
+        nodes.append(_placed(nodes, i, stored["op"], stored.get("operands", ()), attributes, shape, dtype, ops))
     graph = Graph(tuple(nodes), tree["outputs"])
     _check_names(graph)
     return graph

@@ -100,9 +100,7 @@ class Op:
             if name not in self.attributes:
                 known = ", ".join(self.attributes) or "none"
                 hint = nearest(name, self.attributes)
-                raise GraphError(
-                    f"{self.name}: unknown attribute {name!r}; known: {known}; {hint}".rstrip("; ")
-                )
+                raise GraphError(f"{self.name}: unknown attribute {name!r}; known: {known}; {hint}".rstrip("; "))
         completed: dict[str, Any] = {}
         for name, (kind, default) in sorted(self.attributes.items()):
             value: Any = attributes.get(name, default)
@@ -236,21 +234,15 @@ def _infer_reshape(shapes: Shapes, dtypes: Sequence[str], attributes: Attributes
         raise GraphError(f"{described(target)} leaves two sizes open; expected at most one -1")
     left = Counter(dim for dim in shapes[0] if isinstance(dim, str))
     left.subtract(dim for dim in target if isinstance(dim, str))
-    have, want = (
-        math.prod(d for d in shape if isinstance(d, int) and d != -1) for shape in (shapes[0], target)
-    )
+    have, want = (math.prod(d for d in shape if isinstance(d, int) and d != -1) for shape in (shapes[0], target))
     symbols = list(left.elements())
     fits = min(left.values(), default=0) >= 0
     if -1 not in target:
         if not fits or symbols or have != want:
-            raise GraphError(
-                f"cannot become {described(target)}; expected as many elements, symbol by symbol"
-            )
+            raise GraphError(f"cannot become {described(target)}; expected as many elements, symbol by symbol")
         return target, dtypes[0]
     if not fits or len(symbols) > 1 or want == 0 or have % want or (symbols and have != want):
-        raise GraphError(
-            f"cannot become {described(target)}: -1 would not stand for an integer or one symbol"
-        )
+        raise GraphError(f"cannot become {described(target)}: -1 would not stand for an integer or one symbol")
     open_dim: Dim = symbols[0] if symbols else have // want
     return tuple(open_dim if dim == -1 else dim for dim in target), dtypes[0]
 
@@ -312,9 +304,7 @@ def _infer_matmul(shapes: Shapes, dtypes: Sequence[str], attributes: Attributes)
     if len(a) < 2 or len(b) < 2:
         raise GraphError("expected operands of two axes or more")
     if a[-1] != b[-2]:
-        raise GraphError(
-            f"the inner dimensions {a[-1]!r} and {b[-2]!r} differ; expected [.., n, k] and [.., k, m]"
-        )
+        raise GraphError(f"the inner dimensions {a[-1]!r} and {b[-2]!r} differ; expected [.., n, k] and [.., k, m]")
     return (*broadcast(a[:-2], b[:-2]), a[-2], b[-1]), _one_dtype(dtypes, FLOAT)
 
 
@@ -340,9 +330,7 @@ def window_steps(attributes: Attributes) -> list[tuple[int, int, int]]:
     size = attributes["size"]
     stride, dilation = (attributes[name] or (1,) * len(size) for name in ("stride", "dilation"))
     if not size or not len(size) == len(stride) == len(dilation):
-        raise GraphError(
-            f"size {size}, stride {stride} and dilation {dilation} differ in length or are empty"
-        )
+        raise GraphError(f"size {size}, stride {stride} and dilation {dilation} differ in length or are empty")
     if not all(type(n) is int and n >= 1 for n in (*size, *stride, *dilation)):
         raise GraphError(f"size {size}, stride {stride} and dilation {dilation}: expected integers from 1")
     return list(zip(size, stride, dilation, strict=True))
@@ -384,15 +372,11 @@ def _infer_uniform(shapes: Shapes, dtypes: Sequence[str], attributes: Attributes
 def check_shape(shape: Any) -> Shape:
     """Return `shape` if it is a tuple of integers from 0 and symbols such as `B`; else raise GraphError."""
     if not isinstance(shape, tuple) or len(shape) > MAX_RANK:
-        raise GraphError(
-            f"a shape is a tuple of at most {MAX_RANK} integers and symbols, got {shape!r}"[:300]
-        )
+        raise GraphError(f"a shape is a tuple of at most {MAX_RANK} integers and symbols, got {shape!r}"[:300])
     for dim in shape:
         symbol = isinstance(dim, str) and dim.isidentifier() and len(dim) <= 64
         if not symbol and (type(dim) is not int or not 0 <= dim <= MAX_ELEMENTS):
-            raise GraphError(
-                f"{dim!r} is no dimension; expected 0 to {MAX_ELEMENTS} or a symbol such as 'B'"[:300]
-            )
+            raise GraphError(f"{dim!r} is no dimension; expected 0 to {MAX_ELEMENTS} or a symbol such as 'B'"[:300])
     return shape
 
 

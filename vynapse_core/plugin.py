@@ -23,6 +23,35 @@ def vynapse_ops() -> Mapping[str, Op]:
 
 
 @hookimpl
+def vynapse_genomes() -> Components:
+    """First weights, for genomes and for the layers of gradient training alike."""
+    from vynapse_core.initialisers import He, Lecun, Normal, Uniform, Xavier, Zeros
+
+    return {"he": He, "lecun": Lecun, "normal": Normal, "uniform": Uniform, "xavier": Xavier, "zeros": Zeros}
+
+
+@hookimpl
+def vynapse_losses() -> Components:
+    """Activations, for genomes and for the layers of gradient training alike."""
+    from vynapse_core import activations
+
+    return {
+        "identity": activations.Identity,
+        "tanh": activations.Tanh,
+        "sigmoid": activations.Sigmoid,
+        "relu": activations.Relu,
+        "leaky_relu": activations.LeakyRelu,
+        "elu": activations.Elu,
+        "gelu": activations.Gelu,
+        "silu": activations.Silu,
+        "softplus": activations.Softplus,
+        "softmax": activations.Softmax,
+        "sin": activations.Sin,
+        "gauss": activations.Gauss,
+    }
+
+
+@hookimpl
 def vynapse_schedules() -> Components:
     """Numbers that change as a run goes on."""
     from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, Piecewise, Step
@@ -47,7 +76,7 @@ def vynapse_devices() -> Components:
 
 @hookimpl
 def vynapse_distributions() -> Components:
-    """This process alone."""
+    """The process itself, alone."""
     from vynapse_core.distributions.local import Local
 
     return {"local": Local}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Plugins found by entry point and registered with pluggy; one that fails is reported by name and takes nothing else down."""
+"""Plugins found by entry point and registered with pluggy; one that fails is reported and takes nothing else down."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class HookRelay(pluggy.PluginManager):
 @cache
 def installed() -> tuple[Plugin, ...]:
     """Return the plugins of this environment, in a fixed order: the kernel's first, then by package and name."""
-    found = {(point.dist.name if point.dist else "", point.name): point for point in metadata.entry_points(group=GROUP)}
+    found = {
+        (point.dist.name if point.dist else "", point.name): point
+        for point in metadata.entry_points(group=GROUP)
+    }
     points = sorted(found.values(), key=lambda p: (_package(p) != "vynapse", _package(p), p.name))
     return tuple(load(point) for point in points)
 
@@ -58,21 +61,28 @@ def load(point: metadata.EntryPoint) -> Plugin:
     try:
         module = point.load()
         check_hooks(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Plugin(point.name, _package(point), version, failure=f"{type(error).__name__}: {error}")
     return Plugin(point.name, _package(point), version, module)
 
 
 def check_hooks(plugin: object) -> None:
-    """Raise PluginError where `plugin` implements a hook that does not exist, or with arguments that it does not have."""
+    """Raise PluginError for a hook that does not exist, arguments that it does not have, or a missing `@hookimpl`."""
     relay = HookRelay()
+    known = [name for name in dir(hooks) if name.startswith("vynapse_")]
+    for name in known:
+        if callable(getattr(plugin, name, None)) and relay.parse_hookimpl_opts(plugin, name) is None:
+            raise PluginError(f"{name} is not marked as a hook's implementation; write @hookimpl above it")
     try:
         relay.register(plugin)
         relay.check_pending()
     except pluggy.PluginValidationError as error:
-        known = [name for name in dir(hooks) if name.startswith("vynapse_")]
         implemented = [name for name in dir(plugin) if relay.parse_hookimpl_opts(plugin, name) is not None]
-        hints = [f"{name}: {nearest(name, known)}" for name in implemented if name not in known and nearest(name, known)]
+        hints = [
+            f"{name}: {nearest(name, known)}"
+            for name in implemented
+            if name not in known and nearest(name, known)
+        ]
         raise PluginError("; ".join([str(error).replace("\n", " "), *hints])) from None
 
 

@@ -48,7 +48,9 @@ class Genes:
     @staticmethod
     def concatenated(parts: Sequence[Genes]) -> Genes:
         """Return the individuals of all `parts`, in order; the parts have the same arrays."""
-        structure = {name: np.concatenate([part.structure[name] for part in parts]) for name in parts[0].structure}
+        structure = {
+            name: np.concatenate([part.structure[name] for part in parts]) for name in parts[0].structure
+        }
         return Genes(np.concatenate([part.values for part in parts]), structure, parts[0].bounds)
 
 
@@ -72,7 +74,11 @@ class Population:
     def take(self, indices: Array | slice) -> Population:
         """Return the individuals at `indices` [m]."""
         return Population(
-            self.genes.take(indices), self.fitness[indices], self.ids[indices], self.parents[indices], self.ages[indices]
+            self.genes.take(indices),
+            self.fitness[indices],
+            self.ids[indices],
+            self.parents[indices],
+            self.ages[indices],
         )
 
     def older(self) -> Population:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The recipe: an object tree written in TOML or JSON. No table is special-cased; a table with `type` is that component."""
+"""The recipe: an object tree written in TOML or JSON. No table is special-cased; one with `type` is that component."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,9 +99,13 @@ def load_recipe(
 def build(source: Source, catalogue: Catalogue | None = None) -> Recipe:
     """Return the recipe of a parsed source. Raises RecipeError."""
     try:
-        return Recipe.model_validate(dict(source.tree), context={"catalogue": catalogue or catalogues.installed()})
+        return Recipe.model_validate(
+            dict(source.tree), context={"catalogue": catalogue or catalogues.installed()}
+        )
     except ValidationError as error:
-        raise RecipeError([_problem(detail, source) for detail in error.errors(include_url=False)], source.name) from None
+        raise RecipeError(
+            [_problem(detail, source) for detail in error.errors(include_url=False)], source.name
+        ) from None
 
 
 def tree(value: Any, catalogue: Catalogue | None = None) -> Any:
@@ -125,7 +129,9 @@ def to_toml(recipe: Recipe, catalogue: Catalogue | None = None) -> str:
     return tomli_w.dumps(tree(recipe, catalogue))
 
 
-def components(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Component]]:
+def components(
+    value: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Component]]:
     """Yield every component of a recipe with its key path, outer ones first."""
     if isinstance(value, Component):
         yield path, value

@@ -48,32 +48,28 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
     Raises RunError for a component that raises (with its recipe path and the step) and for a population without any finite
     fitness, CheckpointError where the state cannot be written or read. The folder's files say the same.
     """
-    trainer, recipe = experiment.trainer, experiment.recipe
-    state, progress = None, Progress()
-    if resume and (folder.checkpoint / "state.json").exists():
-        state, extra = checkpoint.load(folder.checkpoint, trainer.state_type())
-        progress = Progress(**extra)
-    resumed_at = progress.step if resume else None
-    _note_start(experiment, folder, resumed_at)
-    observers = _observers(experiment)
-    recipe.distribution.start(experiment)
+    recipe, trainer, every = experiment.recipe, experiment.trainer, experiment.recipe.checkpoint
+    observers, progress, state = _observers(experiment), Progress(), None
     try:
+        if resume and (folder.checkpoint / "state.json").exists():
+            state, extra = checkpoint.load(folder.checkpoint, trainer.state_type())
+            progress = Progress(**extra)
+        resumed_at = progress.step if resume else None
+        _note_start(experiment, folder, resumed_at)
+        recipe.distribution.start(experiment)
         observers.hook.vynapse_run_started(experiment=experiment, folder=folder.path, resumed_at=resumed_at)
         with interrupts() as asked:
-            if state is None:
-                state = trainer.start(experiment)
-            saved, saved_at = progress, time.monotonic()
+            state = trainer.start(experiment) if state is None else state
+            saved, saved_at = None, time.monotonic()
             while (reason := recipe.stop.reached(progress, experiment.task.target)) is None and not asked.requested:
                 began = time.perf_counter()
                 state, report = trainer.step(experiment, state)
                 progress = progress.after(report, time.perf_counter() - began)
                 observers.hook.vynapse_step_finished(report=report, progress=progress)
-                every = recipe.checkpoint
-                late = every.seconds is not None and time.monotonic() - saved_at >= every.seconds
-                if late or (every.steps is not None and progress.step % every.steps == 0):
+                if every.due(progress.step, time.monotonic() - saved_at):
                     checkpoint.save(folder.checkpoint, state, **asdict(progress))
-                    saved, saved_at = progress, time.monotonic()
-            if saved != progress or progress.step == 0:
+                    saved, saved_at = progress.step, time.monotonic()
+            if saved != progress.step:
                 checkpoint.save(folder.checkpoint, state, **asdict(progress))
             result = _finish(experiment, folder, state, progress, reason)
     except BaseException as error:
@@ -88,7 +84,9 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
     return result
 
 
-def _finish(experiment: Experiment, folder: Folder, state: Any, progress: Progress, reason: str | None) -> Result:
+def _finish(
+    experiment: Experiment, folder: Folder, state: Any, progress: Progress, reason: str | None
+) -> Result:
     solution = experiment.trainer.best(experiment, state)
     networks = _networks(experiment, solution)
     _write_best(folder.best, solution, networks)
@@ -136,13 +134,22 @@ def _observers(experiment: Experiment) -> HookRelay:
 def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if resumed_at is not None:
-        folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}])
+        folder.note(
+            status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}]
+        )
         return
     replace_file(folder.recipe, to_toml(experiment.recipe, experiment.catalogue).encode())
-    packages = {plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure}
+    packages = {
+        plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure
+    }
     description = experiment.recipe.experiment
     folder.note(
-        name=description.name, seed=description.seed, status="running", started=now, finished=None, **environment(packages)
+        name=description.name,
+        seed=description.seed,
+        status="running",
+        started=now,
+        finished=None,
+        **environment(packages),
     )
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Schedules: numbers that change as a run goes on, and `Scheduled`, the type of a field that takes a number or a schedule."""
+"""Schedules: numbers that change as a run goes on, and `Scheduled`, the type of a field that takes a number or one."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from math import cos, pi
+from itertools import pairwise
+from math import cos, isfinite, pi
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -111,7 +112,7 @@ class Exponential(OverSteps):
 
     def between(self, share: float) -> float:
         """Return start · (end / start)^share."""
-        return self.start * (self.end / self.start) ** share
+        return float(self.start * (self.end / self.start) ** share)
 
 
 class Cosine(OverSteps):
@@ -169,7 +170,7 @@ class Piecewise(Schedule):
         points = list(zip(self.steps, self.values, strict=True))
         if clock.step <= points[0][0]:
             return points[0][1]
-        for (left, low), (right, high) in zip(points, points[1:], strict=False):
+        for (left, low), (right, high) in pairwise(points):
             if clock.step <= right:
                 return low + (high - low) * (clock.step - left) / (right - left)
         return points[-1][1]
@@ -188,13 +189,20 @@ class _NumberOrSchedule:
             if isinstance(value, dict | Schedule):
                 return Schedule.from_tree(value, info)
             if isinstance(value, int | float) and not isinstance(value, bool):
+                if not isfinite(value):
+                    raise mistake(f"expected a finite number, found {described(value)}")
                 return value
-            raise mistake(f"expected a number or a schedule, found {described(value)}", "a schedule is a table with 'type'")
+            raise mistake(
+                f"expected a number or a schedule, found {described(value)}",
+                "a schedule is a table with 'type'",
+            )
 
         return core_schema.with_info_before_validator_function(build, handler(source))
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {"anyOf": [{"type": "number"}, {"component": "schedule"}]}
 
 

@@ -43,8 +43,8 @@ _LENGTH = {
 class Settings(BaseModel):
     """A table of a recipe.
 
-    Sequences are tuples (lists are turned into them), and nothing is coerced: `"3"` is no number, `1` is no truth value,
-    and nan and inf are none either unless a field says `allow_inf_nan=True`.
+    Sequences are tuples (lists are turned into them), and nothing is coerced: `"3"` is no number, `1` is no truth
+    value. Numbers are finite unless a field says `allow_inf_nan=True`.
     """
 
     model_config = ConfigDict(
@@ -64,13 +64,20 @@ class Settings(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            details = [_explained(detail, cls) for detail in error.errors(include_url=False)]
+            details = [
+                _explained(detail, cls) for detail in error.errors(include_url=False) if not _follows(detail)
+            ]
             raise ValidationError.from_exception_data(cls.__name__, details) from None
 
 
 def mistake(text: str, hint: str = "") -> PydanticCustomError:
     """Return the error to raise for a wrong value: what was found and expected, and what to do."""
     return PydanticCustomError(EXPLAINED, "{text}", {"text": text, "hint": hint})
+
+
+def a(kind: str) -> str:
+    """Return a kind of component with its article: `a mutation`, `an observer`."""
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
 
 def frozen(value: Any) -> Any:
@@ -80,7 +87,15 @@ def frozen(value: Any) -> Any:
 
 def described(value: Any) -> str:
     """Name a recipe's value and its type for an error message: `'3' (string)`."""
-    names = {str: "string", bool: "boolean", int: "integer", float: "float", dict: "table", tuple: "array", list: "array"}
+    names = {
+        str: "string",
+        bool: "boolean",
+        int: "integer",
+        float: "float",
+        dict: "table",
+        tuple: "array",
+        list: "array",
+    }
     text = _as_written(value)
     if isinstance(value, dict | tuple | list) and len(text) > 60:
         return "a table" if isinstance(value, dict) else f"an array of {len(value)}"
@@ -98,6 +113,11 @@ def _as_written(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else repr(value)
 
 
+def _follows(detail: ErrorDetails) -> bool:
+    """Whether an array counts as too short only because items in it are wrong, which is reported by itself."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
 def _explained(detail: ErrorDetails, model: type[Settings]) -> InitErrorDetails:
     text, hint = _text(detail, model)
     return InitErrorDetails(type=mistake(text, hint), loc=detail["loc"], input=detail["input"])
@@ -113,7 +133,9 @@ def _text(detail: ErrorDetails, model: type[Settings]) -> tuple[str, str]:
         return "missing" + (f": {field.description}" if field and field.description else ""), ""
     if kind == "extra_forbidden":
         known = [name for name in model.model_fields if not name.startswith("_")]
-        return f"unknown key, found {found}", nearest(str(detail["loc"][-1]), known) or f"known: {', '.join(known)}"
+        return f"unknown key, found {found}", nearest(
+            str(detail["loc"][-1]), known
+        ) or f"known: {', '.join(known)}"
     if kind in _BOUND:
         key, word = _BOUND[kind]
         return f"expected a value {word} {_plain(context[key])}, found {found}", ""
@@ -122,9 +144,13 @@ def _text(detail: ErrorDetails, model: type[Settings]) -> tuple[str, str]:
         return f"expected {word} {context[key]} {unit}{'' if context[key] == 1 else 's'}, found {found}", ""
     if kind == "string_pattern_mismatch":
         field = model.model_fields.get(str(detail["loc"][-1]))
-        return f"expected a text like {context['pattern']}, found {found}", (field and field.description) or ""
+        return f"expected a text like {context['pattern']}, found {found}", (
+            field and field.description
+        ) or ""
     if kind == "literal_error":
-        return f"expected {context['expected']}, found {found}", nearest(str(detail["input"]), _literals(context))
+        return f"expected {context['expected']}, found {found}", nearest(
+            str(detail["input"]), _literals(context)
+        )
     if kind in _WANTED:
         return f"expected {_WANTED[kind]}, found {found}", ""
     if kind in ("value_error", "assertion_error"):

@@ -159,9 +159,7 @@ class Stream:
         """
         span = operator.index(high) - operator.index(low)
         if not (0 < span < 2**32 and -(2**63) <= low < high <= 2**63):
-            raise ValueError(
-                f"integers need 1 <= high - low < 2**32 within int64, found low={low}, high={high}"
-            )
+            raise ValueError(f"integers need 1 <= high - low < 2**32 within int64, found low={low}, high={high}")
         out = np.empty(_count(shape), np.int64)
         factor = np.uint64(span)
         for start, words in self._blocks(len(out)):
@@ -186,9 +184,7 @@ class Stream:
         if weights is None:
             return self.integers(0, n, shape)
         shares = _cumulative(np.asarray(weights, np.float64), n)
-        return np.asarray(
-            np.searchsorted(shares, self.uniform(shape, dtype=np.float64), side="right"), np.int64
-        )
+        return np.asarray(np.searchsorted(shares, self.uniform(shape, dtype=np.float64), side="right"), np.int64)
 
     def permutation(self, n: int, shape: Shape = ()) -> NDArray[np.int64]:
         """Draw a random order of 0 .. n-1, int64 [n]; with a shape, independent orders [*shape, n]."""

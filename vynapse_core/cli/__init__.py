@@ -11,7 +11,19 @@ import click
 from vynapse_core import __version__
 from vynapse_core.errors import VynapseError
 
-COMMANDS = ("run", "resume", "check", "plugins", "list", "describe", "schema", "compare", "new", "bench", "completion")
+COMMANDS = (
+    "run",
+    "resume",
+    "check",
+    "plugins",
+    "list",
+    "describe",
+    "schema",
+    "compare",
+    "new",
+    "bench",
+    "completion",
+)
 INTERRUPTED = 130
 
 
@@ -29,7 +41,9 @@ class Commands(click.Group):
             return command
         return contributed().get(cmd_name)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which known name is nearest."""
         from vynapse_core.errors import nearest
 
@@ -51,7 +65,7 @@ class Commands(click.Group):
 
 
 def contributed() -> dict[str, click.Command]:
-    """Return the commands of the installed plugins; one that fails to give them is left out here and shown by `plugins`."""
+    """Return the commands of the installed plugins; one that fails to give them is named on stderr."""
     from vynapse_core import plugins
 
     found: dict[str, click.Command] = {}
@@ -62,11 +76,15 @@ def contributed() -> dict[str, click.Command]:
         try:
             found |= function()
         except Exception as error:
-            click.echo(f"warning: {plugin.package} gives no commands: {type(error).__name__}: {error}", err=True)
+            click.echo(
+                f"warning: {plugin.package} gives no commands: {type(error).__name__}: {error}", err=True
+            )
     return found
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="vynapse")
 def main() -> None:
     """Evolution, NEAT, gradient descent and their mixtures, from one recipe.

@@ -9,7 +9,9 @@ from vynapse_core.cli import options
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Time for each figure.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Time for each figure."
+)
 def command(seconds: float) -> None:
     """Measure the installed devices and trainers on this machine; print a Markdown table."""
     from vynapse_core.bench import bench

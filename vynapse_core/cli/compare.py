@@ -12,8 +12,18 @@ from vynapse_core.cli import options
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=options.RUN)
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the fitness curves into this PNG or SVG.")
-@click.option("--x", "axis", type=click.Choice(["step", "evaluations", "seconds"]), default="step", help="The plot's axis.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the fitness curves into this PNG or SVG.",
+)
+@click.option(
+    "--x",
+    "axis",
+    type=click.Choice(["step", "evaluations", "seconds"]),
+    default="step",
+    help="The plot's axis.",
+)
 @click.option("--log", is_flag=True, help="Draw fitness on a logarithmic axis.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 def command(runs: tuple[Path, ...], plot: Path | None, axis: str, log: bool, markdown: bool) -> None:

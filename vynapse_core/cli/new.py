@@ -15,7 +15,12 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Parent folder (default: here).")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Parent folder (default: here).",
+)
 def plugin(name: str, into: Path) -> None:
     """Write the package of a plugin NAME: one operator, one task, and tests that pass as they stand.
 

@@ -21,14 +21,20 @@ RUN = click.Path(path_type=Path)
 def recipe_options(function: F) -> F:
     """Add `--set`, `--mode` and `--device`."""
     function = click.option("--device", metavar="NAME", help="Compute on this device.")(function)
-    function = click.option("--mode", metavar="NAME", help="Use the recipe's alternative [mode.NAME].")(function)
+    function = click.option("--mode", metavar="NAME", help="Use the recipe's alternative [mode.NAME].")(
+        function
+    )
     return set_option(function)
 
 
 def set_option(function: F) -> F:
     """Add `--set`."""
     return click.option(
-        "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Set a key, e.g. trainer.population=500 (TOML value)."
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Set a key, e.g. trainer.population=500 (TOML value).",
     )(function)
 
 

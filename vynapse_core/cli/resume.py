@@ -37,7 +37,9 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     if overrides:
         before = read_source(folder.recipe).tree
         changes = folder.noted().get("changes", [])
-        folder.note(changes=[*changes, {".".join(path): value for path, value in _changed(before, source.tree)}])
+        folder.note(
+            changes=[*changes, {".".join(path): value for path, value in _changed(before, source.tree)}]
+        )
         replace_file(folder.recipe, to_toml(experiment.recipe, catalogue).encode())
     if run(experiment, folder, resume=True).status == "interrupted":
         raise click.exceptions.Exit(INTERRUPTED)

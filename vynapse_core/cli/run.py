@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @options.recipe_options
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Use this seed.")
 @click.option("--seeds", metavar="N|LIST", help="Run several seeds: 5 (from the recipe's on), or 42,123,456.")
-@click.option("--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED).")
+@click.option(
+    "--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED)."
+)
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 def command(
     recipe: Path,
@@ -79,7 +81,9 @@ def _seeds(seed: int | None, seeds: str | None, first: int) -> list[int]:
     except ValueError:
         raise ArgumentError(f"--seeds {seeds!r}: expected a count (5) or a list (42,123,456)") from None
     if not numbers or min(numbers) < 0 or numbers == [0] or len(set(numbers)) < len(numbers):
-        raise ArgumentError(f"--seeds {seeds!r}: expected a count of at least 1, or different seeds from 0 up")
+        raise ArgumentError(
+            f"--seeds {seeds!r}: expected a count of at least 1, or different seeds from 0 up"
+        )
     return [first + n for n in range(numbers[0])] if "," not in seeds else numbers
 
 

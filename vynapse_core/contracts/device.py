@@ -38,9 +38,9 @@ class Program(ABC):
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Repeat the program, feeding outputs back: a training loop inside the device.
 
-        `batches` {input: int [steps, b]} says which samples of an input each step takes; `carry` {output: parameter} says
-        which outputs become parameters of the next step. Returns the parameters after the last step, {name: [P, ...]}, and
-        the other outputs of all steps, {name: [steps, P, ...]}.
+        `batches` {input: int [steps, b]} says which samples of an input each step takes; `carry` {output: parameter}
+        says which outputs become parameters of the next step. Returns the parameters after the last step,
+        {name: [P, ...]}, and the other outputs of all steps, {name: [steps, P, ...]}.
         """
         steps = len(next(iter(batches.values())))
         arrays, seen = dict(arrays), []
@@ -49,7 +49,9 @@ class Program(ABC):
             outputs = self(arrays, {**inputs, **batch})
             arrays |= {parameter: outputs.pop(name) for name, parameter in carry.items()}
             seen.append(outputs)
-        return arrays, {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]} if seen else {}
+        return arrays, {
+            name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]
+        } if seen else {}
 
 
 class Device(Component):

@@ -18,7 +18,7 @@ class Genome(Component):
     kind: ClassVar[str] = "genome"
 
     encoding: ClassVar[str]
-    """What the genes are: `real`, `binary`, `permutation`, `tree` or `topology`. Operators name the encodings they serve."""
+    """What the genes are: `real`, `binary`, `permutation`, `tree` or `topology`; operators name what they serve."""
 
     @abstractmethod
     def initial(self, n: int, rng: Stream) -> Genes:

@@ -9,7 +9,7 @@ from vynapse_core.builder import Value, one_hot
 from vynapse_core.component import Component
 
 Gradient = Callable[[Sequence[Value], Value, Value, Mapping[str, Any]], Sequence[Value | None]]
-"""A vector-Jacobian product: (operands, output, cotangent, attributes) -> cotangents of the operands, None for no gradient."""
+"""A vector-Jacobian product: (operands, output, cotangent, attributes) -> cotangents of the operands, or None for none."""
 
 
 class Loss(Component):

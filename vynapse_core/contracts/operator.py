@@ -36,4 +36,4 @@ class Crossover(Component):
 
     @abstractmethod
     def cross(self, mothers: Genes, fathers: Genes, rng: Stream, clock: Clock) -> Genes:
-        """Return n children of `mothers` [n] and `fathers` [n], which are not written; the mother is the fitter of a pair."""
+        """Return n children of `mothers` [n], the fitter of each pair, and `fathers` [n]; neither is written."""

@@ -124,7 +124,8 @@ class DirectTask(Task):
 class EpisodicTask(Task):
     """An environment: a network's fitness is the mean return of its episodes.
 
-    The state is a mapping of arrays, each [n, ...], of n environments at once; `reset` and `step` are functions of arrays.
+    The state is a mapping of arrays, each [n, ...], of n environments at once; `reset` and `step` are functions of
+    arrays.
     """
 
     episodes: int = Field(1, gt=0)
@@ -152,5 +153,7 @@ class EpisodicTask(Task):
         """Return the state and the observations float32 [n, ...] of n environments at their start."""
 
     @abstractmethod
-    def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
-        """Return state, observations [n, ...], rewards float32 [n] and ends bool [n] after the networks' `outputs` [n, k]."""
+    def step(
+        self, state: Mapping[str, Array], outputs: Array
+    ) -> tuple[Mapping[str, Array], Array, Array, Array]:
+        """Return state, observations [n, ...], rewards float32 [n] and ends bool [n] after `outputs` [n, k]."""

@@ -4,9 +4,10 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from vynapse_core.component import Component
+from vynapse_core.contracts.genome import Genome
 from vynapse_core.networks import Networks
 from vynapse_core.population import Genes
 
@@ -44,14 +45,19 @@ class Solution:
 class Trainer(Component):
     """A method of learning.
 
-    The state is a dataclass of arrays, plain values, tuples, mappings and further dataclasses: all that a checkpoint must
-    hold. A step is a function of the state and of the experiment's streams, so that a resumed run goes on to the same bits.
+    The state is a dataclass of arrays, plain values, tuples, mappings and further dataclasses: all that a checkpoint
+    must hold. A step is a function of the state and of the experiment's streams, so that a resumed run goes on to the
+    same bits.
     """
 
     kind: ClassVar[str] = "trainer"
 
     uses_genome: ClassVar[bool] = False
     """Whether it evolves genes, so that a recipe without `[genome]` gets the task's default one."""
+
+    def fitted(self, genome: Genome) -> Self:
+        """Return this trainer with what it left open (operators that suit the genome, say) filled in."""
+        return self
 
     @abstractmethod
     def state_type(self) -> type[Any]:

@@ -153,9 +153,7 @@ class ReferenceProgram(Program):
                     raise ValueError(f"{kind} {name!r}: {dim} is {size}, but {before} in {where}")
             (own if varies else shared).append((slot, array))
         if "the number of networks" not in bound:
-            raise ValueError(
-                "the graph has no parameter and no input per network that tells how many there are"
-            )
+            raise ValueError("the graph has no parameter and no input per network that tells how many there are")
         sizes.update({dim: size for dim, (size, _) in bound.items() if dim != "the number of networks"})
         return shared, own, bound["the number of networks"][0]
 
@@ -175,9 +173,7 @@ class ReferenceProgram(Program):
                 if value.shape != expected.shape[1:] or value.dtype != expected.dtype:
                     node = self._live.nodes[slot]
                     found = described(value.shape, value.dtype.name)
-                    raise GraphError(
-                        f"output {name!r} ({node.op}): the op says {node.type} but gives {found}"
-                    )
+                    raise GraphError(f"output {name!r} ({node.op}): the op says {node.type} but gives {found}")
 
 
 def _known(graph: Graph) -> Mapping[str, Op]:

@@ -42,7 +42,10 @@ class Console(Observer):
         from rich.live import Live
 
         recipe = experiment.recipe
-        names = {part: experiment.catalogue.name_of(type(getattr(recipe, part))) for part in ("task", "trainer", "device")}
+        names = {
+            part: experiment.catalogue.name_of(type(getattr(recipe, part)))
+            for part in ("task", "trainer", "device")
+        }
         self._title = f"{recipe.experiment.name} · {names['task']} by {names['trainer']} on the {names['device']} device"
         self._title += f" · seed {recipe.experiment.seed}"
         self._folder, self._stop, self._best, self._last, self._shown = folder, recipe.stop, [], None, 0.0
@@ -50,7 +53,10 @@ class Console(Observer):
         if terminal.is_terminal:
             self._live = Live(console=terminal, auto_refresh=False, transient=True)
             self._live.start()
-        print(self._title + (f" · resumed after step {resumed_at}" if resumed_at is not None else ""), flush=True)
+        print(
+            self._title + (f" · resumed after step {resumed_at}" if resumed_at is not None else ""),
+            flush=True,
+        )
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
@@ -86,7 +92,9 @@ class Console(Observer):
         table = Table.grid(padding=(0, 2))
         table.add_row("step", f"{report.step:,}" + (f" of {self._stop.steps:,}" if self._stop.steps else ""))
         table.add_row("evaluations", f"{report.evaluations:,}   {progress.evaluations_per_second:,.0f}/s")
-        table.add_row("fitness", f"best {progress.best:.6g}   mean {report.mean:.6g}   worst {report.worst:.6g}")
+        table.add_row(
+            "fitness", f"best {progress.best:.6g}   mean {report.mean:.6g}   worst {report.worst:.6g}"
+        )
         table.add_row("best", Text(sparkline(self._best), style="green"))
         parts: list[Any] = [table]
         if self._stop.steps:
@@ -129,11 +137,14 @@ def summary(result: "Result", folder: Path) -> list[str]:
 
 def sparkline(values: list[float], width: int = 60) -> str:
     """Draw values as a row of bars, from the least to the greatest; what is not finite is a blank."""
-    shown = values[-width:] if len(values) <= width else [values[i * len(values) // width] for i in range(width)]
+    shown = (
+        values[-width:] if len(values) <= width else [values[i * len(values) // width] for i in range(width)]
+    )
     finite = [value for value in shown if abs(value) != float("inf")]
     if not finite:
         return ""
     low, span = min(finite), (max(finite) - min(finite)) or 1.0
     return "".join(
-        BARS[int((value - low) / span * (len(BARS) - 1))] if abs(value) != float("inf") else " " for value in shown
+        BARS[int((value - low) / span * (len(BARS) - 1))] if abs(value) != float("inf") else " "
+        for value in shown
     )

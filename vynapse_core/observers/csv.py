@@ -79,6 +79,8 @@ def cut_after(path: Path, step: int) -> tuple[str, ...]:
     kept = lines[1 : step + 1]
     columns = tuple(lines[0].split(","))
     if len(kept) < step or kept[-1].split(",")[0] != str(step) or kept[-1].count(",") != lines[0].count(","):
-        raise CheckpointError(f"{path} lacks rows up to step {step} of the checkpoint; put the file back, or start anew")
+        raise CheckpointError(
+            f"{path} lacks rows up to step {step} of the checkpoint; put the file back, or start anew"
+        )
     replace_file(path, ("\n".join([lines[0], *kept]) + "\n").encode())
     return columns

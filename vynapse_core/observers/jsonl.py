@@ -52,7 +52,9 @@ class Jsonl(Observer):
             device=type(recipe.device).__name__,
         )
         for plugin in experiment.catalogue.failures:
-            self._log.warning("plugin_failed", package=plugin.package, plugin=plugin.name, cause=plugin.failure)
+            self._log.warning(
+                "plugin_failed", package=plugin.package, plugin=plugin.name, cause=plugin.failure
+            )
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
@@ -62,7 +64,9 @@ class Jsonl(Observer):
         if failed := report.columns.get("failed"):
             self._log.warning("individuals_failed", step=report.step, failed=int(failed))
         if self.every_step or progress.improved == report.step:
-            self._log.info("step" if progress.improved != report.step else "improved", step=report.step, best=report.best)
+            self._log.info(
+                "step" if progress.improved != report.step else "improved", step=report.step, best=report.best
+            )
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
@@ -70,5 +74,11 @@ class Jsonl(Observer):
         if self._log is None or self._file is None:
             return
         level = self._log.error if result.status == "failed" else self._log.info
-        level("run_finished", status=result.status, reason=result.reason, steps=result.steps, best=result.best_fitness)
+        level(
+            "run_finished",
+            status=result.status,
+            reason=result.reason,
+            steps=result.steps,
+            best=result.best_fitness,
+        )
         self._file.close()

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Mutations of single genes: normal noise, fresh values, flipped bits.
+
+They share who is changed: each individual with a probability, in it each gene with a rate. Where a recipe lists several
+mutations, all of them apply, one after the other, each to those that its own probability chooses.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from vynapse_core import Array, Clock, Genes, Mutation, RunError, Scheduled, Stream, mistake, value_at
+from vynapse_evolution.probe import first_genes
+from vynapse_evolution.sites import sites
+
+if TYPE_CHECKING:
+    from vynapse_core import Experiment
+
+
+class GeneWise(Mutation):
+    """A change of single genes, each chosen on its own."""
+
+    probability: Scheduled = Field(1.0, ge=0, le=1)
+    """Probability that an individual is changed at all."""
+    only: tuple[tuple[Annotated[int, Field(ge=0)], int], ...] | None = None
+    """Ranges of genes that may change, such as [[0, 16]] for the first 16; by default all."""
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for first, end in self.only or ():
+            if end <= first:
+                raise mistake(f"'only' has the empty range [{first}, {end}]", "write [first, one after the last]")
+        return self
+
+    @abstractmethod
+    def rate_at(self, clock: Clock, length: int) -> float:
+        """Return the probability that a gene is changed, of the `length` genes that may be."""
+
+    @abstractmethod
+    def changed(self, values: Array, genes: Genes, rng: Stream, clock: Clock) -> Array:
+        """Return what `values`, some or all of those of `genes`, become: a new array of their shape and dtype."""
+
+    def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
+        """Yield a problem where a range goes beyond the genome."""
+        genes = first_genes(experiment) if self.only else None
+        length = None if genes is None else genes.values.shape[1]
+        for index, (first, end) in enumerate(self.only or ()):
+            if length is not None and end > length:
+                yield f"only.{index}", f"the range [{first}, {end}] ends beyond the genome's {length} genes"
+
+    def mutate(self, genes: Genes, rng: Stream, clock: Clock) -> Genes:
+        """Return changed copies of `genes` [n, w]."""
+        n, w = genes.values.shape
+        probability = value_at(self.probability, clock)
+        rows = None if probability >= 1 else sites(probability, n, rng)
+        columns = None if self.only is None else np.unique(np.concatenate([np.arange(*part) for part in self.only]))
+        rate = self.rate_at(clock, w if columns is None else len(columns))
+        if rows is None and columns is None and rate >= 1:
+            return genes.with_values(self.changed(genes.values, genes, rng, clock))
+        values = genes.values.copy()
+        if rows is None and columns is None:
+            self._change(values, rate, genes, rng, clock)
+            return genes.with_values(values)
+        chosen = (np.arange(n) if rows is None else rows)[:, None], np.arange(w) if columns is None else columns
+        block = values[chosen]
+        self._change(block, rate, genes, rng, clock)
+        values[chosen] = block
+        return genes.with_values(values)
+
+    def _change(self, values: Array, rate: float, genes: Genes, rng: Stream, clock: Clock) -> None:
+        """Change the contiguous `values` in place, each with probability `rate`."""
+        flat = values.reshape(-1)
+        places = slice(None) if rate >= 1 else sites(rate, flat.size, rng)
+        flat[places] = self.changed(flat[places], genes, rng, clock)
+
+
+class Gaussian(GeneWise):
+    """Add normal noise to genes.  Reference: Bäck & Schwefel 1993."""
+
+    sigma: Scheduled = Field(0.1, gt=0)
+    """Standard deviation, in gene units."""
+    rate: Scheduled = Field(1.0, ge=0, le=1)
+    """Probability that a gene of a changed individual is changed."""
+
+    def rate_at(self, clock: Clock, length: int) -> float:
+        """Return `rate`."""
+        return value_at(self.rate, clock)
+
+    def changed(self, values: Array, genes: Genes, rng: Stream, clock: Clock) -> Array:
+        """Return `values` plus noise."""
+        noise = rng.normal(values.shape, sigma=value_at(self.sigma, clock), dtype=values.dtype)
+        noise += values
+        return noise
+
+
+class UniformMutation(GeneWise):
+    """Replace genes by fresh ones, uniform in an interval.  Reference: Michalewicz 1996, ch. 6 (uniform mutation)."""
+
+    rate: Scheduled = Field(0.1, ge=0, le=1)
+    """Probability that a gene of a changed individual is replaced."""
+    low: float | None = None
+    """The least fresh value; by default the genome's bound."""
+    high: float | None = None
+    """The greatest fresh value; by default the genome's bound."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise mistake(f"'low' ({self.low}) must lie below 'high' ({self.high})")
+        return self
+
+    def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
+        """Yield a problem where neither this mutation nor the genome says from what interval to draw."""
+        yield from super().problems(experiment)
+        genes = first_genes(experiment)
+        if genes is not None and not np.all(np.isfinite(self._interval(genes))):
+            yield "", "set 'low' and 'high' here: the genome has no bounds that fresh values could be drawn from"
+
+    def rate_at(self, clock: Clock, length: int) -> float:
+        """Return `rate`."""
+        return value_at(self.rate, clock)
+
+    def changed(self, values: Array, genes: Genes, rng: Stream, clock: Clock) -> Array:
+        """Return fresh values. Raises RunError without an interval to draw them from."""
+        low, high = self._interval(genes)
+        if not np.isfinite(high - low):
+            raise RunError("uniform mutation: neither the mutation nor the genome has bounds; set its 'low' and 'high'")
+        return rng.uniform(values.shape, low, high, dtype=values.dtype)
+
+    def _interval(self, genes: Genes) -> tuple[float, float]:
+        low, high = genes.bounds or (-np.inf, np.inf)
+        return low if self.low is None else self.low, high if self.high is None else self.high
+
+
+class BitFlip(GeneWise):
+    """Flip bits.  Reference: Mühlenbein 1992, for the rate of 1 / length."""
+
+    encodings: ClassVar[frozenset[str]] = frozenset({"binary"})
+
+    rate: Scheduled | None = Field(None, ge=0, le=1)
+    """Probability that a bit of a changed individual is flipped; by default one over the number of bits that may be."""
+
+    def rate_at(self, clock: Clock, length: int) -> float:
+        """Return `rate`, or 1 / length."""
+        return 1 / max(1, length) if self.rate is None else value_at(self.rate, clock)
+
+    def changed(self, values: Array, genes: Genes, rng: Stream, clock: Clock) -> Array:
+        """Return the opposite bits."""
+        return values ^ 1

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What this plugin offers: tasks and losses. They are imported when a hook asks, so that loading is fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vynapse_core import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vynapse_core import Component
+
+
+@hookimpl
+def vynapse_tasks() -> Mapping[str, type[Component]]:
+    """Contribute logic functions, functions of bits and of reals, and data sets."""
+    from vynapse_tasks.bitstrings import OneMax, Trap
+    from vynapse_tasks.digits import Digits
+    from vynapse_tasks.files import Csv, Idx, Npz
+    from vynapse_tasks.functions import Ackley, Rastrigin, Rosenbrock, Sphere
+    from vynapse_tasks.logic import Parity, Xor
+    from vynapse_tasks.mnist import Mnist
+    from vynapse_tasks.powers_of_two import PowersOfTwo
+
+    return {
+        "xor": Xor,
+        "parity": Parity,
+        "powers_of_two": PowersOfTwo,
+        "onemax": OneMax,
+        "trap": Trap,
+        "sphere": Sphere,
+        "rastrigin": Rastrigin,
+        "rosenbrock": Rosenbrock,
+        "ackley": Ackley,
+        "digits": Digits,
+        "mnist": Mnist,
+        "idx": Idx,
+        "npz": Npz,
+        "csv": Csv,
+    }
+
+
+@hookimpl
+def vynapse_losses() -> Mapping[str, type[Component]]:
+    """Contribute losses for numbers and for classes."""
+    from vynapse_tasks.losses import (
+        BinaryCrossEntropy,
+        CrossEntropy,
+        Huber,
+        MeanAbsoluteError,
+        MeanSquaredError,
+    )
+
+    return {
+        "mse": MeanSquaredError,
+        "mae": MeanAbsoluteError,
+        "huber": Huber,
+        "cross_entropy": CrossEntropy,
+        "binary_cross_entropy": BinaryCrossEntropy,
+    }
