@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tomli_w
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.console import Console
 
 from vynapse_core.compare import (
@@ -80,9 +79,7 @@ def shown(comparison: Comparison) -> str:
 def test_runs_that_differ_only_in_seed_output_and_description_are_one_group(tmp_path: Path) -> None:
     first, second = make_run(tmp_path / "a", 1), make_run(tmp_path / "b", 2)
     text = (second / "recipe.toml").read_text("utf-8")
-    text = text.replace('output = "runs"', 'output = "elsewhere"').replace(
-        'description = ""', 'description = "x"'
-    )
+    text = text.replace('output = "runs"', 'output = "elsewhere"').replace('description = ""', 'description = "x"')
     assert 'output = "elsewhere"' in text
     (second / "recipe.toml").write_text(text, "utf-8")
     (group,) = compare([first, second]).groups
@@ -164,9 +161,7 @@ def test_one_run_has_a_mean_but_neither_deviation_nor_interval(tmp_path: Path) -
 
 
 def test_every_metric_of_the_result_is_summarised(tmp_path: Path) -> None:
-    make_run(
-        tmp_path / "a", 1, metrics={"train": {"loss": 0.5}, "test": {"accuracy": 0.75, "name": "no number"}}
-    )
+    make_run(tmp_path / "a", 1, metrics={"train": {"loss": 0.5}, "test": {"accuracy": 0.75, "name": "no number"}})
     make_run(tmp_path / "b", 2, metrics={"train": {"loss": 1.5}, "test": None})
     summaries = compare([tmp_path]).groups[0].summaries
     assert list(summaries)[:4] == ["best_fitness", "steps", "evaluations", "seconds"]
@@ -262,9 +257,7 @@ def test_three_groups_are_corrected_together(tmp_path: Path) -> None:
         (lambda run: (run / "recipe.toml").write_bytes(b'name = "\xff"'), "recipe.toml cannot be read"),
     ],
 )
-def test_a_run_that_cannot_be_compared_is_a_note(
-    tmp_path: Path, damage: Callable[[Path], object], words: str
-) -> None:
+def test_a_run_that_cannot_be_compared_is_a_note(tmp_path: Path, damage: Callable[[Path], object], words: str) -> None:
     make_run(tmp_path / "good", 1)
     damage(make_run(tmp_path / "bad", 2))
     comparison = compare([tmp_path])
@@ -296,6 +289,47 @@ def test_a_seed_that_occurs_twice_counts_once_by_its_latest_run(tmp_path: Path) 
     comparison = compare([late, early])
     assert comparison.groups[0].values("best_fitness") == [-0.25]
     assert "repeats seed 1" in comparison.notes[0]
+
+
+def make_run_on(folder: Path, seed: int, host: str, **versions: str) -> Path:
+    """Write a finished run whose run.json names this host and these versions."""
+    run = make_run(folder, seed)
+    about = json.loads((run / "run.json").read_text("utf-8"))
+    about |= {"versions": {"numpy": "2.4.6", **versions}, "host": {"name": host, "machine": "x86_64"}}
+    (run / "run.json").write_text(json.dumps(about), "utf-8")
+    return run
+
+
+def test_a_group_from_different_hosts_or_versions_is_noted_with_what_differs(tmp_path: Path) -> None:
+    make_run_on(tmp_path / "a", 1, "alpha", vynapse="0.1.0")
+    make_run_on(tmp_path / "b", 2, "beta", vynapse="0.2.0")
+    comparison = compare([tmp_path])
+    (note,) = comparison.notes
+    assert note.startswith("'xor': its runs come from different hosts or versions")
+    assert note.endswith(": host.name alpha, beta; versions.vynapse 0.1.0, 0.2.0")
+    assert note in comparison_markdown(comparison)
+    assert len(comparison.groups[0].runs) == 2
+
+
+def test_a_long_list_of_hosts_is_cut_and_harmless_on_a_terminal(tmp_path: Path) -> None:
+    for seed in range(5):
+        make_run_on(tmp_path / str(seed), seed, f"node{seed}\x1b[2J")
+    (note,) = compare([tmp_path]).notes
+    assert note.endswith("host.name node0�[2J, node1�[2J, node2�[2J and 2 more")
+
+
+def test_one_environment_gives_no_note_even_where_a_run_names_none_or_lacks_a_package(tmp_path: Path) -> None:
+    make_run_on(tmp_path / "a", 1, "alpha", vynapse="0.1.0")
+    make_run_on(tmp_path / "b", 2, "alpha", vynapse="0.1.0", **{"vynapse-neat": "0.1.0"})
+    make_run(tmp_path / "c", 3)
+    assert compare([tmp_path]).notes == ()
+
+
+def test_a_run_left_out_for_a_later_one_of_its_seed_does_not_count_as_another_host(tmp_path: Path) -> None:
+    make_run_on(tmp_path / "a", 1, "alpha")
+    make_run_on(tmp_path / "b", 1, "beta")
+    (note,) = compare([tmp_path]).notes
+    assert "repeats seed 1" in note
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
@@ -367,10 +401,7 @@ def test_names_from_files_cannot_write_markup_or_terminal_codes(tmp_path: Path) 
 
 
 def test_a_curve_is_the_best_so_far_without_rows_that_are_cut_or_not_finite() -> None:
-    text = (
-        HEADER
-        + "1,50,0.1,-3,0,0\n2,100,0.2,-1,0,0\n3,150,0.3,-2,0,0\n4,200,0.4,nan,0,0\n5,25\n6,300,0.6,-0.5,0,"
-    )
+    text = HEADER + "1,50,0.1,-3,0,0\n2,100,0.2,-1,0,0\n3,150,0.3,-2,0,0\n4,200,0.4,nan,0,0\n5,25\n6,300,0.6,-0.5,0,"
     x, best = read_curve(text, "evaluations")
     assert x.tolist() == [50, 100, 150]
     assert best.tolist() == [-3, -1, -1]

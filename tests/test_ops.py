@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import scipy.special
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vynapse_core.builder import Builder, Value, log_softmax, one_hot, softmax, where
 from vynapse_core.devices.reference import Reference
@@ -79,8 +78,7 @@ def vjp_concat(v: list[Value], out: Value, g: Value, a: Any) -> list[Value | Non
     starts = [0, *ends[:-1]]
     axis = a["axis"]
     return [
-        g.builder.apply("slice", g, axis=axis, start=start, stop=end)
-        for start, end in zip(starts, ends, strict=True)
+        g.builder.apply("slice", g, axis=axis, start=start, stop=end) for start, end in zip(starts, ends, strict=True)
     ]
 
 
@@ -265,13 +263,12 @@ CASES: dict[str, list[Case]] = {
 }
 
 
-def a_scalar(
-    b: Builder, shapes: dict[str, tuple[int, ...]], build: Callable[..., Value]
-) -> tuple[Value, Any]:
+def a_scalar(b: Builder, shapes: dict[str, tuple[int, ...]], build: Callable[..., Value]) -> tuple[Value, Any]:
     """Return a scalar that weighs each element of the op's result differently, and the op's parameters."""
     values = [b.parameter(name, shape, "float64") for name, shape in shapes.items()]
     out = build(b, *values)
-    weights = np.linspace(0.5, 1.5, math.prod(out.shape)).reshape(out.shape)
+    shape: Any = out.shape
+    weights = np.linspace(0.5, 1.5, math.prod(shape)).reshape(shape)
     # the square makes the second derivative of linear ops non-zero
     return (out * out * weights).sum(), values
 
@@ -304,7 +301,8 @@ def test_a_gradient_of_a_gradient_agrees_with_central_differences(op: str) -> No
         rng = np.random.default_rng(8)
         slope = b.constant(0.0, "float64")
         for grad in gradients(loss, values):
-            slope = slope + (grad * rng.uniform(0.5, 1.5, grad.shape)).sum()
+            shape: Any = grad.shape
+            slope = slope + (grad * rng.uniform(0.5, 1.5, shape)).sum()
         second = gradients(slope, values)
         graph = b.graph({"slope": slope, **{f"d{n}": grad for n, grad in zip(shapes, second, strict=True)}})
         arrays = {name: rng.uniform(0.2, 1.8, shape) for name, shape in shapes.items()}
@@ -344,12 +342,10 @@ def apply(op: str, *arrays: Any, **attributes: Any) -> Any:
 @pytest.mark.parametrize("dtype", FLOAT)
 @pytest.mark.parametrize("op", sorted(ORACLES))
 def test_functions_of_one_number_agree_with_their_oracles(op: str, dtype: str) -> None:
-    x = np.array(
-        [-1e4, -750.0, -20.5, -1.0, -1e-8, 0.0, 1e-8, 0.5, 3.0, 750.0, np.inf, -np.inf, np.nan], dtype
-    )
+    x = np.array([-1e4, -750.0, -20.5, -1.0, -1e-8, 0.0, 1e-8, 0.5, 3.0, 750.0, np.inf, -np.inf, np.nan], dtype)
     with np.errstate(all="ignore"):
         expected = ORACLES[op](x.astype("float64")).astype(dtype)
-    np.testing.assert_allclose(apply(op, x), expected, rtol=4 * np.finfo(dtype).eps, atol=1e-40)
+    np.testing.assert_allclose(apply(op, x), expected, rtol=4 * float(np.finfo(dtype).eps), atol=1e-40)
 
 
 def test_sigmoid_raises_no_floating_point_flag_but_underflow() -> None:
@@ -357,9 +353,7 @@ def test_sigmoid_raises_no_floating_point_flag_but_underflow() -> None:
         OPS["sigmoid"].meaning([np.array([-1e30, 1e30, 0.0], "float32")], {}, {})
 
 
-@given(
-    st.lists(st.sampled_from([(), (1,), (3,), (2, 1), (2, 3), (4, 1, 1), (4, 2, 3)]), min_size=1, max_size=3)
-)
+@given(st.lists(st.sampled_from([(), (1,), (3,), (2, 1), (2, 3), (4, 1, 1), (4, 2, 3)]), min_size=1, max_size=3))
 def test_broadcasting_of_integers_is_numpys(shapes: list[tuple[int, ...]]) -> None:
     assert broadcast(*shapes) == np.broadcast_shapes(*shapes)
 
@@ -421,9 +415,7 @@ MISFITS: list[tuple[str, list[tuple[tuple[Any, ...], str]], dict[str, Any], str]
 
 
 @pytest.mark.parametrize(("op", "operands", "attributes", "message"), MISFITS)
-def test_a_misfit_is_refused_with_op_and_reason(
-    op: str, operands: Any, attributes: Any, message: str
-) -> None:
+def test_a_misfit_is_refused_with_op_and_reason(op: str, operands: Any, attributes: Any, message: str) -> None:
     shapes, dtypes = [shape for shape, _ in operands], [dtype for _, dtype in operands]
     with pytest.raises(GraphError, match=message) as caught:
         OPS[op].result(shapes, dtypes, OPS[op].complete(shapes, attributes))
@@ -467,9 +459,7 @@ def test_fold_is_the_adjoint_of_window(n: int, size: int, stride: int, dilation:
     for z, o in itertools.product(*map(range, patches.shape[1:])):
         np.testing.assert_array_equal(patches[:, z, o], x[:, o * stride + z * dilation])
     p = rng.normal(size=patches.shape)
-    np.testing.assert_allclose(
-        (patches * p).sum(), (x * apply("fold", p, x, **how)).sum(), rtol=1e-9, atol=1e-12
-    )
+    np.testing.assert_allclose((patches * p).sum(), (x * apply("fold", p, x, **how)).sum(), rtol=1e-9, atol=1e-12)
 
 
 def test_convolution_is_window_reshape_and_matmul() -> None:
@@ -482,20 +472,14 @@ def test_convolution_is_window_reshape_and_matmul() -> None:
     got = run(b.graph({"y": out}), {"w": kernel.reshape(4, 18)}, x=image)["y"]
     for i, j in itertools.product(range(3), range(3)):
         part = image[:, :, 2 * i : 2 * i + 2, j : j + 3]
-        np.testing.assert_allclose(
-            got[:, :, i, j], np.einsum("bchw,ochw->bo", part, kernel), rtol=2e-5, atol=1e-5
-        )
+        np.testing.assert_allclose(got[:, :, i, j], np.einsum("bchw,ochw->bo", part, kernel), rtol=2e-5, atol=1e-5)
 
 
 def test_scatter_add_adds_repeated_indices_and_gather_reads_them() -> None:
     like_, at = np.zeros((2, 4)), np.array([1, 3, 1])
     updates = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    np.testing.assert_array_equal(
-        apply("scatter_add", like_, at, updates, axis=1), [[0, 4, 0, 2], [0, 10, 0, 5]]
-    )
-    np.testing.assert_array_equal(
-        apply("gather", updates, np.array([[2], [0]]), axis=-1)[:, :, 0], updates[:, [2, 0]]
-    )
+    np.testing.assert_array_equal(apply("scatter_add", like_, at, updates, axis=1), [[0, 4, 0, 2], [0, 10, 0, 5]])
+    np.testing.assert_array_equal(apply("gather", updates, np.array([[2], [0]]), axis=-1)[:, :, 0], updates[:, [2, 0]])
 
 
 @pytest.mark.parametrize("index", [-1, 3])

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 from vynapse_core.streams import BLOCK, Stream, Streams
@@ -100,9 +99,7 @@ def test_two_paths_share_a_key_only_if_they_are_equal(a: list[int | str], b: lis
     ("a", "b"),
     [(("a", "b"), ("ab",)), ((1,), ("1",)), ((12, 3), (1, 23)), (("a", 1), (1, "a")), ((0,), (256,))],
 )
-def test_paths_that_read_alike_are_different_streams(
-    a: tuple[int | str, ...], b: tuple[int | str, ...]
-) -> None:
+def test_paths_that_read_alike_are_different_streams(a: tuple[int | str, ...], b: tuple[int | str, ...]) -> None:
     assert Streams(1)(*a).key != Streams(1)(*b).key
 
 
@@ -193,9 +190,7 @@ def test_normals_are_the_documented_transform() -> None:
     word, first, second = raw(stream, 3).tolist()
     radius = math.sqrt(-2 * math.log(((word & 0xFFFFFFFF) + 0.5) / 2**32))
     angle = 2 * math.pi * (word >> 32) / 2**32
-    np.testing.assert_allclose(
-        stream.normal(2), [radius * math.cos(angle), radius * math.sin(angle)], rtol=3e-6
-    )
+    np.testing.assert_allclose(stream.normal(2), [radius * math.cos(angle), radius * math.sin(angle)], rtol=3e-6)
     radius = math.sqrt(-2 * math.log(((first >> 11) + 0.5) / 2**53))
     angle = 2 * math.pi * (second >> 11) / 2**53
     expected = [radius * math.cos(angle), radius * math.sin(angle)]
@@ -272,6 +267,45 @@ def test_draws_have_the_shape_and_type_asked_for(shape: Any) -> None:
             assert (array.shape, array.dtype, array.flags.c_contiguous) == (sizes, dtype, True)
             assert array.flags.writeable
     assert stream.permutation(4, shape).shape == (*sizes, 4)
+
+
+class Constant:
+    """A source whose words are all the same."""
+
+    def __init__(self, word: int) -> None:
+        self.word = word
+
+    def random_raw(self, count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        return np.full(count, self.word, np.uint64)
+
+
+def extreme(word: int) -> Stream:
+    stream = fresh()
+    stream.__dict__["_bits"] = Constant(word)
+    return stream
+
+
+def test_the_least_word_gives_the_least_draws() -> None:
+    assert extreme(0).uniform(2).tolist() == [0, 0]
+    assert extreme(0).integers(-5, 5, 1).tolist() == [-5]
+    assert extreme(0).choice(4, 1, weights=[0, 0, 1, 1]).tolist() == [2]
+    assert extreme(0).bernoulli(2.0**-20, 1).all()
+    assert not extreme(0).bernoulli(0.0, 1).any()
+    assert extreme(0).permutation(3).tolist() == [0, 1, 2]
+    np.testing.assert_allclose(extreme(0).normal(2), [math.sqrt(66 * math.log(2)), 0], rtol=1e-6)
+    doubles = extreme(0).normal(2, dtype=np.float64)
+    np.testing.assert_allclose(doubles, [math.sqrt(108 * math.log(2)), 0], rtol=1e-14)
+
+
+def test_the_greatest_word_gives_the_greatest_draws() -> None:
+    assert extreme(MASK).uniform(2).tolist() == [1 - 2**-24] * 2
+    assert extreme(MASK).uniform(1, dtype=np.float64).tolist() == [1 - 2**-53]
+    assert extreme(MASK).integers(-5, 5, 1).tolist() == [4]
+    assert extreme(MASK).integers(0, 2**32 - 1, 1).tolist() == [2**32 - 2]
+    assert extreme(MASK).choice(4, 1, weights=[1, 1e-9, 0, 0]).tolist() == [1]
+    assert extreme(MASK).bernoulli(1.0, 1).all()
+    assert np.abs(extreme(MASK).normal(2)).max() < 1e-3
+    assert np.abs(extreme(MASK).normal(2, dtype=np.float64)).max() < 1e-7
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -87,9 +87,7 @@ class Catalogue:
     def build(self, contract: type[C], table: Mapping[str, Any]) -> C:
         """Return the component of a contract that a recipe's table describes. Raises pydantic's ValidationError."""
         found = self.find(contract.kind, table.get("type"))
-        made = found.model_validate(
-            {k: v for k, v in table.items() if k != "type"}, context={"catalogue": self}
-        )
+        made = found.model_validate({k: v for k, v in table.items() if k != "type"}, context={"catalogue": self})
         if not isinstance(made, contract):
             raise TypeError(f"{table.get('type')!r} is no {contract.__name__}")
         return made
@@ -102,9 +100,7 @@ class Catalogue:
         for entry in self.entries:
             if entry.component is component:
                 return self.written(entry)
-        raise PluginError(
-            f"no plugin offers {component.__module__}.{component.__qualname__}, so no recipe can name it"
-        )
+        raise PluginError(f"no plugin offers {component.__module__}.{component.__qualname__}, so no recipe can name it")
 
     def written(self, entry: Entry) -> str:
         """Return how a recipe writes an entry: its name, with its package where another offers the same one."""
@@ -165,9 +161,7 @@ def collect(found: Iterable[Plugin]) -> Catalogue:
 @cache
 def offers() -> Mapping[str, Mapping[str, str]]:
     """Return which distribution of this project offers a name, installed or not: `{kind: {name: distribution}}`."""
-    table: dict[str, dict[str, str]] = json.loads(
-        resources.files("vynapse_core").joinpath("offers.json").read_text()
-    )
+    table: dict[str, dict[str, str]] = json.loads(resources.files("vynapse_core").joinpath("offers.json").read_text())
     return table
 
 
@@ -197,7 +191,7 @@ def _kind(name: object, component: object, hook: str, kinds: tuple[str, ...]) ->
         raise PluginError(f"{hook}: {name!r} is {component!r}, not a component class")
     if component.kind not in kinds:
         raise PluginError(
-            f"{hook}: {name!r} is a {component.kind or 'component without kind'}, not a {' or '.join(kinds)}"
+            f"{hook}: {name!r} is {a(component.kind or 'component without kind')}, not {a(' or '.join(kinds))}"
         )
     if "kind" in component.__dict__:
         raise PluginError(f"{hook}: {name!r} sets 'kind', which only a contract does; remove it")
@@ -206,9 +200,7 @@ def _kind(name: object, component: object, hook: str, kinds: tuple[str, ...]) ->
     return component.kind
 
 
-def _language(
-    plugin: Plugin, known: Mapping[str, dict[Any, tuple[str, Any]]]
-) -> dict[str, dict[Any, tuple[str, Any]]]:
+def _language(plugin: Plugin, known: Mapping[str, dict[Any, tuple[str, Any]]]) -> dict[str, dict[Any, tuple[str, Any]]]:
     extended = {}
     for part, table in known.items():
         added = _returned(plugin, f"vynapse_{part}")

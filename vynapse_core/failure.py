@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What went wrong in a run, told by the recipe path of the component that raised."""
+"""What went wrong in a run, told by the recipe path of the component that raised and the line of its code."""
 
 from __future__ import annotations
 
 import errno
+import traceback
+from pathlib import Path
 from types import TracebackType
 
 from vynapse_core.component import Component
@@ -13,27 +15,34 @@ from vynapse_core.recipe import components
 
 
 def explained(error: BaseException, experiment: Experiment, step: int) -> BaseException:
-    """Return the error to show for one that ended a run: ours and interruptions as they are, others with path and step."""
+    """Return the error to show for one that ended a run after `step`.
+
+    Ours and interruptions stay as they are; any other becomes a RunError with the path of its component.
+    """
     if isinstance(error, VynapseError) or not isinstance(error, Exception):
         return error
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return RunError(
-            f"disk full after step {step}; the last checkpoint is intact: make room, then 'vynapse resume'"
-        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"disk full after step {step}; the last checkpoint is intact: make room, then 'vynapse resume'")
     if isinstance(error, MemoryError):
         return RunError(f"out of memory at step {step + 1}: a smaller population or batch needs less")
-    where, component = _raising(error.__traceback__, experiment)
+    where, component, place = _raising(error.__traceback__, experiment)
     owner = f"{component.kind} {type(component).__name__} at {where}" if component else "the kernel"
-    return RunError(f"step {step + 1}: {owner} raised {type(error).__name__}: {error}")
+    said = f" raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+    return RunError(f"step {step + 1}: {owner}{said} ({place})")
 
 
-def _raising(trace: TracebackType | None, experiment: Experiment) -> tuple[str, Component | None]:
-    """Find the innermost component of the recipe whose method is on the traceback."""
+def _raising(trace: TracebackType | None, experiment: Experiment) -> tuple[str, Component | None, str]:
+    """Return the path of the innermost component of the recipe on the traceback, it, and its file and line.
+
+    Without one, the place is the innermost of all.
+    """
     paths = {id(part): ".".join(map(str, path)) for path, part in components(experiment.recipe)}
-    found: tuple[str, Component | None] = ("", None)
-    while trace is not None:
-        part = trace.tb_frame.f_locals.get("self")
+    found: tuple[str, Component | None, str] = ("", None, "no place known")
+    for frame, line in traceback.walk_tb(trace):
+        part = frame.f_locals.get("self")
+        place = f"{Path(frame.f_code.co_filename).name}, line {line}"
         if isinstance(part, Component) and id(part) in paths:
-            found = (paths[id(part)], part)
-        trace = trace.tb_next
+            found = (paths[id(part)], part, place)
+        elif found[1] is None:
+            found = ("", None, place)
     return found

@@ -55,6 +55,15 @@ class Folder:
         """How the run ended."""
         return self.path / "result.json"
 
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with this run, as one types it."""
+        import os
+        import shlex
+
+        path = str(self.path)
+        return f"vynapse resume {shlex.quote(path) if os.name == 'posix' else f'{chr(34)}{path}{chr(34)}'}"
+
     def noted(self) -> dict[str, Any]:
         """Return what `run.json` holds. Raises ArgumentError where it is malformed."""
         try:
@@ -91,22 +100,36 @@ def named_folder(path: Path) -> Folder:
     """Make the folder that `--out` names. Raises ArgumentError where it holds something already."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        held = next(path.iterdir(), None)
     except OSError as error:
         raise ArgumentError(f"cannot use {path} for a run: {error.strerror or error}") from None
-    if held is not None:
-        what = "a run: go on with it by 'vynapse resume'" if (path / "run.json").exists() else f"{held.name}"
-        raise ArgumentError(f"{path} is not empty, it holds {what}; or name another folder")
-    return Folder(path)
+    return Folder(unused(path))
+
+
+def unused(path: Path) -> Path:
+    """Return `path`, where there is nothing yet or an empty folder. Raises ArgumentError for anything else."""
+    try:
+        held = next(path.iterdir(), None)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise ArgumentError(f"cannot use {path} for a run: {error.strerror or error}") from None
+    if held is None:
+        return path
+    if (path / "run.json").exists():
+        raise ArgumentError(f"{path} holds a run already; go on with it by '{Folder(path).resume_command}', or name another folder")
+    raise ArgumentError(f"{path} is not empty, it holds {held.name}; name another folder")
 
 
 def existing_folder(path: Path) -> Folder:
     """Return the folder of a run that was started. Raises ArgumentError for anything else."""
     folder = Folder(path)
-    if not folder.recipe.is_file() or not folder.run.is_file():
-        raise ArgumentError(
-            f"{path} is no run folder: it has no {'recipe.toml' if not folder.recipe.is_file() else 'run.json'}"
-        )
+    if not path.is_dir():
+        raise ArgumentError(f"there is no folder {path}")
+    for file in (folder.recipe, folder.run):
+        if not file.is_file():
+            inside = sorted(found.parent for found in path.glob("*/run.json"))
+            hint = f"; did you mean {inside[-1]}?" if inside else ""
+            raise ArgumentError(f"{path} is no run's folder: it has no {file.name}{hint}")
     return folder
 
 

@@ -44,6 +44,11 @@ class Checkpointing(Settings):
     seconds: float = Field(30.0, gt=0)
     """Time between two checkpoints, in seconds."""
 
+    def due(self, step: int, since: float) -> bool:
+        """Whether to write one after `step`, the last being `since` seconds old."""
+        by_steps = self.steps is not None and step % self.steps == 0
+        return by_steps or since >= self.seconds
+
 
 class Recipe(Settings):
     """An experiment, whole: what `recipe.toml` says, validated and with every default."""

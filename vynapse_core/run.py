@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from vynapse_core import checkpoint
 from vynapse_core.checkpoint import save_arrays
 from vynapse_core.contracts import Solution
@@ -58,7 +60,8 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
         _note_start(experiment, folder, resumed_at)
         recipe.distribution.start(experiment)
         observers.hook.vynapse_run_started(experiment=experiment, folder=folder.path, resumed_at=resumed_at)
-        with interrupts() as asked:
+        # BLAS rounds otherwise on another number of threads; devices run threads of their own
+        with interrupts() as asked, threadpool_limits(1, "blas"):
             state = trainer.start(experiment) if state is None else state
             saved, saved_at = None, time.monotonic()
             while (reason := recipe.stop.reached(progress, experiment.task.target)) is None and not asked.requested:

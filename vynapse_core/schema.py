@@ -107,7 +107,8 @@ def _plain(schema: Any) -> Any:
         return schema
     if "component" in schema and isinstance(schema["component"], str):
         schema = {"$ref": _HOME + schema["component"], **{k: v for k, v in schema.items() if k != "component"}}
-    kept = {k: v for k, v in schema.items() if k != "title" and (k, v) != ("default", None)}
+    titled = isinstance(schema.get("title"), str)
+    kept = {k: v for k, v in schema.items() if not (k == "title" and titled) and (k, v) != ("default", None)}
     result = {key: _plain(value) for key, value in kept.items()}
     if "anyOf" in result:
         branches = [branch for branch in result.pop("anyOf") if branch != {"type": "null"}]
@@ -151,7 +152,8 @@ def _any_of_kind(kind: str, catalogue: Catalogue, tables: Mapping[type[Settings]
 
 def _exactly(name: str) -> Schema:
     """Return the schema of one text that editors do not propose: the longer way to write a name."""
-    return {"type": "string", "pattern": f"^{name.replace('.', chr(92) + '.')}$"}
+    pattern = name.replace(".", r"\.")
+    return {"type": "string", "pattern": f"^{pattern}$"}
 
 
 def _modes(properties: Mapping[str, Schema]) -> Schema:

@@ -25,6 +25,8 @@ DEEPEST = 50
 OVERRIDDEN = 0
 """The line of what `--set` gave and no file holds."""
 
+_ENDLESS = "a number has too many digits to be read"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -97,12 +99,12 @@ def _parse_toml(text: str, name: str) -> dict[str, Any]:
     except RecursionError:
         raise RecipeError([Problem("", f"is nested more than {DEEPEST} tables and arrays deep")], name) from None
     except ValueError:
-        raise RecipeError([Problem("", "TOML: a number has too many digits to be read")], name) from None
+        raise RecipeError([Problem("", f"TOML: {_ENDLESS}")], name) from None
 
 
 def _parse_json(text: str, name: str) -> dict[str, Any]:
     try:
-        tree = json.loads(text, object_pairs_hook=_without_twins)
+        tree = json.loads(text, object_pairs_hook=_without_twins, parse_int=_integer)
     except json.JSONDecodeError as error:
         message = f"JSON syntax: {error.msg} (column {error.colno})"
         raise RecipeError([Problem("", message, line=error.lineno)], name) from None
@@ -121,6 +123,12 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
     return table
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 100:
+        raise ValueError(_ENDLESS)
+    return int(digits)
 
 
 def _deeper(tree: Any, limit: int) -> bool:

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import click
 
 from vynapse_core import __version__
-from vynapse_core.errors import VynapseError
+from vynapse_core.cli.examples import examples
+from vynapse_core.errors import VynapseError, nearest
 
 COMMANDS = (
     "run",
@@ -24,6 +29,7 @@ COMMANDS = (
     "bench",
     "completion",
 )
+FAILED = 1
 INTERRUPTED = 130
 
 
@@ -45,23 +51,34 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which known name is nearest."""
-        from vynapse_core.errors import nearest
-
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             hint = nearest(args[0], self.list_commands(ctx)) or "see vynapse --help"
             raise click.UsageError(f"unknown command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program; what the terminal's encoding lacks is printed as a question mark."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong is said in words, with the exit code of its kind."""
         try:
             return super().invoke(ctx)
-        except VynapseError as error:
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
-            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            _show(error, traceback=bool(ctx.params.get("traceback")))
+            ctx.exit(error.exit_code if isinstance(error, VynapseError) else FAILED)
+        finally:
+            _flush_output()
 
 
 def contributed() -> dict[str, click.Command]:
@@ -82,16 +99,42 @@ def contributed() -> dict[str, click.Command]:
     return found
 
 
-@click.command(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
-@click.version_option(__version__, prog_name="vynapse")
-def main() -> None:
-    """Evolution, NEAT, gradient descent and their mixtures, from one recipe.
+def _show(error: Exception, *, traceback: bool) -> None:
+    """Print an error on stderr: ours as it is, the system's with its file, any other as the fault it is."""
+    if traceback:
+        from traceback import print_exception
 
-    \b
-    vynapse new recipe xor.toml          write a recipe to start from
-    vynapse run xor.toml                 run it
-    vynapse run xor.toml --seeds 5       run five seeds, and summarise them
-    vynapse compare runs/xor             compare what has been run
-    """  # noqa: D301
+        print_exception(error)
+    if isinstance(error, VynapseError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    else:
+        text = f"{type(error).__name__}: {error}\n  This is a fault in Vynapse or a plugin, not in what you typed;"
+        text += " 'vynapse --traceback …' shows where."
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+
+
+def _flush_output() -> None:
+    """Flush stdout; where its reader has gone, drop what is left, so that Python does not complain at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "vynapse new recipe xor.toml        write a recipe to start from",
+        "vynapse run xor.toml               run it",
+        "vynapse run xor.toml --seeds 5     run five seeds, and summarise them",
+        "vynapse compare runs/xor           compare what has been run",
+    ),
+)
+@click.option("--traceback", is_flag=True, help="Where an error occurs, show the lines of code that led to it.")
+@click.version_option(__version__, prog_name="vynapse")
+def main(traceback: bool) -> None:
+    """Evolution, NEAT, gradient descent and their mixtures, from one recipe."""

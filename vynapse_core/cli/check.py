@@ -8,15 +8,22 @@ from pathlib import Path
 import click
 
 from vynapse_core.cli import options
+from vynapse_core.cli.examples import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "vynapse check xor.toml",
+        "vynapse check xor.toml --mode large --set trainer.population=500",
+    )
+)
 @click.argument("recipe", type=options.RECIPE)
 @options.recipe_options
 def command(recipe: Path, overrides: tuple[str, ...], mode: str | None, device: str | None) -> None:
-    """Validate a RECIPE and print it with every default written out.
+    """Validate a recipe and print it in full.
 
-    All its modes are validated, unless --mode picks one.
+    Every default is written out; running what is printed gives the same bits. All modes of the recipe are
+    validated, unless --mode picks one.
     """
     from vynapse_core.experiment import wire
     from vynapse_core.recipe import build, to_toml

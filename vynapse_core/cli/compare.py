@@ -8,13 +8,20 @@ from pathlib import Path
 import click
 
 from vynapse_core.cli import options
+from vynapse_core.cli.examples import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "vynapse compare runs/xor runs/xor-large",
+        "vynapse compare runs/xor --plot xor.png --x evaluations",
+    )
+)
 @click.argument("runs", nargs=-1, required=True, type=options.RUN)
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
     help="Draw the fitness curves into this PNG or SVG.",
 )
 @click.option(
@@ -27,23 +34,15 @@ from vynapse_core.cli import options
 @click.option("--log", is_flag=True, help="Draw fitness on a logarithmic axis.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 def command(runs: tuple[Path, ...], plot: Path | None, axis: str, log: bool, markdown: bool) -> None:
-    """Compare RUNS, grouped by recipe: mean, deviation and confidence interval over seeds, tests between groups.
+    """Compare runs, grouped by recipe.
 
-    A folder that holds runs stands for all of them.
-
-    \b
-    vynapse compare runs/xor runs/xor-large
-    vynapse compare runs/xor --plot xor.png --x evaluations
-    """  # noqa: D301
-    from vynapse_core.compare import compare, comparison_markdown, comparison_renderable
+    Mean, deviation and confidence interval over seeds, and tests between groups. A folder that holds runs stands
+    for all of them.
+    """
+    from vynapse_core.compare import compare
 
     comparison = compare(runs)
-    if markdown or not click.get_text_stream("stdout").isatty():
-        click.echo(comparison_markdown(comparison))
-    else:
-        from rich.console import Console
-
-        Console().print(comparison_renderable(comparison))
+    options.print_comparison(comparison, markdown=markdown)
     if plot is not None:
         from vynapse_core.plots import plot_fitness
 

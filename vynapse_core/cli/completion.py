@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import click
 
+from vynapse_core.cli.examples import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        'eval "$(vynapse completion bash)"        in ~/.bashrc',
+        'eval "$(vynapse completion zsh)"         in ~/.zshrc',
+        "vynapse completion fish > ~/.config/fish/completions/vynapse.fish",
+    )
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script for a SHELL.
-
-    \b
-    eval "$(vynapse completion bash)"                   in ~/.bashrc
-    eval "$(vynapse completion zsh)"                    in ~/.zshrc
-    vynapse completion fish > ~/.config/fish/completions/vynapse.fish
-    """  # noqa: D301
+    """Print a shell's completion script."""
     from click.shell_completion import get_completion_class
 
     from vynapse_core.cli import main

@@ -6,23 +6,23 @@ from __future__ import annotations
 import click
 
 from vynapse_core.cli import options
+from vynapse_core.cli.examples import examples
 
 
-@click.command()
+@click.command(epilog=examples("vynapse describe mutation gaussian", "vynapse describe trainer evolution"))
 @click.argument("kind", shell_complete=options.complete_kind)
 @click.argument("name", shell_complete=options.complete_name)
 def command(kind: str, name: str) -> None:
-    """Describe the component NAME of a KIND: what it does, its keys, their defaults and bounds.
+    """Describe a component and its keys.
 
-    \b
-    vynapse describe mutation gaussian
-    """  # noqa: D301
+    What the component NAME of a KIND does, which keys it has, with their defaults and bounds, and how a recipe
+    writes it.
+    """
     from vynapse_core.reference import component_page
 
     page = component_page(options.catalogue_with_warnings(), kind, name)
-    stream = click.get_text_stream("stdout")
-    if not stream.isatty():
-        click.echo(page)
+    if not click.get_text_stream("stdout").isatty():
+        click.echo(page, nl=False)
         return
     from rich.console import Console
     from rich.markdown import Markdown

@@ -7,41 +7,44 @@ from pathlib import Path
 
 import click
 
+from vynapse_core.cli.examples import examples
 
-@click.group()
+RECIPE_EXAMPLE = "vynapse new recipe xor.toml && vynapse run xor.toml"
+PLUGIN_EXAMPLES = (
+    "vynapse new plugin my-operators",
+    "pip install -e vynapse-my-operators && pytest vynapse-my-operators",
+)
+
+
+@click.group(epilog=examples(RECIPE_EXAMPLE, *PLUGIN_EXAMPLES))
 def command() -> None:
-    """Write a plugin package or a recipe to start from."""
+    """Write a first recipe or a plugin package."""
 
 
-@command.command()
+@command.command(epilog=examples(*PLUGIN_EXAMPLES))
 @click.argument("name")
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     default=Path(),
     help="Parent folder (default: here).",
 )
 def plugin(name: str, into: Path) -> None:
-    """Write the package of a plugin NAME: one operator, one task, and tests that pass as they stand.
+    """Write a plugin package.
 
-    \b
-    vynapse new plugin my-operators
-    pip install -e vynapse-my-operators && pytest vynapse-my-operators
-    """  # noqa: D301
+    The package of a plugin NAME: one operator, one task, and tests that pass as they stand.
+    """
     from vynapse_core.scaffold import new_plugin
 
     for path in new_plugin(name, into):
         click.echo(path)
 
 
-@command.command()
+@command.command(epilog=examples(RECIPE_EXAMPLE))
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def recipe(path: Path) -> None:
-    """Write a commented recipe to PATH.
-
-    \b
-    vynapse new recipe xor.toml && vynapse run xor.toml
-    """  # noqa: D301
+    """Write a commented recipe to PATH."""
     from vynapse_core.scaffold import new_recipe
 
     click.echo(new_recipe(path))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,20 +12,23 @@ import click
 
 if TYPE_CHECKING:
     from vynapse_core.catalogue import Catalogue
+    from vynapse_core.compare import Comparison
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 RECIPE = click.Path(path_type=Path)
-RUN = click.Path(path_type=Path)
+RUN = click.Path(path_type=Path, file_okay=False)
 
 
 def recipe_options(function: F) -> F:
     """Add `--set`, `--mode` and `--device`."""
-    function = click.option("--device", metavar="NAME", help="Compute on this device.")(function)
-    function = click.option("--mode", metavar="NAME", help="Use the recipe's alternative [mode.NAME].")(
-        function
+    device = click.option(
+        "--device", metavar="NAME", help="Compute on this device.", shell_complete=complete_device
     )
-    return set_option(function)
+    mode = click.option(
+        "--mode", metavar="NAME", help="Use the recipe's alternative [mode.NAME].", shell_complete=complete_mode
+    )
+    return set_option(mode(device(function)))
 
 
 def set_option(function: F) -> F:
@@ -40,7 +44,7 @@ def set_option(function: F) -> F:
 
 def with_device(overrides: tuple[str, ...], device: str | None) -> tuple[str, ...]:
     """Return the overrides with the device's name among them."""
-    return overrides if device is None else (*overrides, f'device="{device}"')
+    return overrides if device is None else (*overrides, f"device={json.dumps(device)}")
 
 
 def catalogue_with_warnings() -> Catalogue:
@@ -53,6 +57,18 @@ def catalogue_with_warnings() -> Catalogue:
     return catalogue
 
 
+def print_comparison(comparison: Comparison, *, markdown: bool = False) -> None:
+    """Print a comparison: a table on a terminal, Markdown on request and where the output goes elsewhere."""
+    from vynapse_core.comparison_tables import comparison_markdown, comparison_renderable
+
+    if markdown or not click.get_text_stream("stdout").isatty():
+        click.echo(comparison_markdown(comparison))
+        return
+    from rich.console import Console
+
+    Console().print(comparison_renderable(comparison))
+
+
 def complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a kind."""
     from vynapse_core.catalogue import KINDS
@@ -62,7 +78,29 @@ def complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a component of the kind given before it."""
+    return _names(ctx.params.get("kind") or "", incomplete)
+
+
+def complete_device(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a device."""
+    return _names("device", incomplete)
+
+
+def complete_mode(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a mode of the recipe, where that is given already and can be read."""
+    from vynapse_core.errors import VynapseError
+    from vynapse_core.source import modes_of
+
+    recipe = ctx.params.get("recipe")
+    try:
+        return [mode for mode in (modes_of(Path(recipe)) if recipe else ()) if mode.startswith(incomplete)]
+    except VynapseError:
+        return []
+
+
+def _names(kind: str, incomplete: str) -> list[str]:
     from vynapse_core.catalogue import installed
 
-    entries = installed().of_kind(ctx.params.get("kind") or "")
-    return [entry.name for entry in entries if entry.name.startswith(incomplete)]
+    catalogue = installed()
+    names = [catalogue.written(entry) for entry in catalogue.of_kind(kind)]
+    return [name for name in names if name.startswith(incomplete)]

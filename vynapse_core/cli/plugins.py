@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import click
 
+from vynapse_core.cli.examples import examples
 
-@click.command()
+
+@click.command(epilog=examples("vynapse plugins"))
 def command() -> None:
-    """Show what is installed, its version, what it offers, and what failed to load."""
+    """Show what is installed, what failed to load.
+
+    Each plugin with its version and what it offers, by kind.
+    """
     from vynapse_core.catalogue import installed
     from vynapse_core.reference import offered_by
 

@@ -9,20 +9,23 @@ from typing import Any
 import click
 
 from vynapse_core.cli import INTERRUPTED, options
+from vynapse_core.cli.examples import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "vynapse resume runs/xor/20260101T120000Z-s42",
+        "vynapse resume runs/xor/20260101T120000Z-s42 --set stop.steps=5000",
+    )
+)
 @click.argument("run_dir", type=options.RUN)
 @options.set_option
 def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
-    """Go on with the run in RUN_DIR, to the same bits as if it had never stopped.
+    """Go on with an interrupted run.
 
-    \b
-    vynapse resume runs/xor/20260101T120000Z-s42
-    vynapse resume runs/xor/20260101T120000Z-s42 --set stop.steps=5000
-
-    What --set changes is noted in run.json.
-    """  # noqa: D301
+    The run in RUN_DIR goes on from its last checkpoint, to the same bits as if it had never stopped. What --set
+    changes is noted in run.json.
+    """
     from vynapse_core.experiment import wire
     from vynapse_core.files import replace_file
     from vynapse_core.folder import existing_folder
@@ -32,22 +35,19 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
 
     folder = existing_folder(run_dir)
     catalogue = options.catalogue_with_warnings()
+    before = read_source(folder.recipe).tree
     source = read_source(folder.recipe, overrides=overrides)
     experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
-    if overrides:
-        before = read_source(folder.recipe).tree
-        changes = folder.noted().get("changes", [])
-        folder.note(
-            changes=[*changes, {".".join(path): value for path, value in _changed(before, source.tree)}]
-        )
+    if changed := dict(_changed(before, source.tree)):
+        folder.note(changes=[*folder.noted().get("changes", []), changed])
         replace_file(folder.recipe, to_toml(experiment.recipe, catalogue).encode())
     if run(experiment, folder, resume=True).status == "interrupted":
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _changed(before: Any, after: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], list[Any]]]:
+def _changed(before: Any, after: Any, path: str = "") -> list[tuple[str, list[Any]]]:
     """Return the key paths at which two trees differ, each with [before, after]."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(before.keys() | after.keys())
-        return [c for key in keys for c in _changed(before.get(key), after.get(key), (*path, key))]
+        return [c for key in keys for c in _changed(before.get(key), after.get(key), f"{path}.{key}".strip("."))]
     return [] if before == after else [(path, [before, after])]

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING
 import click
 
 from vynapse_core.cli import INTERRUPTED, options
+from vynapse_core.cli.examples import examples
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
-    from vynapse_core.recipe import Recipe
+    from vynapse_core.folder import Folder
+
+LARGEST_SEED = 2**63 - 1
+MOST_SEEDS = 10_000
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "vynapse run examples/xor.toml",
+        "vynapse run xor.toml --set trainer.population=500 --set stop.seconds=10",
+        "vynapse run xor.toml --seeds 5",
+    )
+)
 @click.argument("recipe", type=options.RECIPE)
 @options.recipe_options
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Use this seed.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Use this seed.")
 @click.option("--seeds", metavar="N|LIST", help="Run several seeds: 5 (from the recipe's on), or 42,123,456.")
 @click.option(
     "--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED)."
@@ -34,57 +44,81 @@ def command(
     out: Path | None,
     quiet: bool,
 ) -> None:
-    """Run a RECIPE.
+    """Run a recipe.
 
-    \b
-    vynapse run examples/xor.toml
-    vynapse run xor.toml --set trainer.population=500 --set 'stop.seconds=10'
-    vynapse run xor.toml --seeds 5
-    """  # noqa: D301
-    from vynapse_core.experiment import wire, with_seed
-    from vynapse_core.folder import named_folder, new_folder
+    It can be interrupted by Ctrl-C, which writes a checkpoint, and gone on with by 'vynapse resume'.
+    With several seeds, --out names the folder of their folders.
+    """
+    from vynapse_core.experiment import wire
+    from vynapse_core.folder import unused
     from vynapse_core.recipe import build
-    from vynapse_core.run import run
     from vynapse_core.source import read_source
 
     catalogue = options.catalogue_with_warnings()
     source = read_source(recipe, mode=mode, overrides=options.with_device(overrides, device))
     built = build(source, catalogue)
     experiment = wire(built, source=source, catalogue=catalogue)
-    if quiet:
-        experiment = _without_console(experiment)
-    description = built.experiment
-    chosen = _seeds(seed, seeds, description.seed)
-    folders = []
-    for number in chosen:
-        seeded = with_seed(experiment, number)
-        if out is not None:
-            folder = named_folder(out if len(chosen) == 1 else out / f"s{number}")
-        else:
-            folder = new_folder(Path(description.output), description.name, number)
-        folders.append(folder.path)
-        if run(seeded, folder).status == "interrupted":
-            raise click.exceptions.Exit(INTERRUPTED)
+    chosen = _seeds(seed, seeds, built.experiment.seed)
+    named: list[Path] | None = None
+    if out is not None:
+        named = [unused(out if len(chosen) == 1 else out / f"s{number}") for number in chosen]
+    folders = _run_each(_without_console(experiment) if quiet else experiment, chosen, named, quiet)
     if len(folders) > 1 and not quiet:
-        _summarise(folders)
+        from vynapse_core.compare import compare
+
+        click.echo()
+        options.print_comparison(compare([folder.path for folder in folders]))
+
+
+def _run_each(
+    experiment: Experiment, seeds: list[int], named: list[Path] | None, quiet: bool
+) -> list[Folder]:
+    """Run the seeds one after another; what ends one of them ends all, and those left are named."""
+    from vynapse_core.experiment import with_seed
+    from vynapse_core.folder import named_folder, new_folder
+    from vynapse_core.run import run
+
+    folders: list[Folder] = []
+    try:
+        for index, seed in enumerate(seeds):
+            if named is None:
+                description = experiment.recipe.experiment
+                folders.append(new_folder(Path(description.output), description.name, seed))
+            else:
+                folders.append(named_folder(named[index]))
+            if run(with_seed(experiment, seed), folders[-1]).status == "interrupted":
+                if quiet:
+                    click.echo(f"interrupted; go on with: {folders[-1].resume_command}", err=True)
+                raise click.exceptions.Exit(INTERRUPTED)
+    finally:
+        if left := seeds[len(folders) :]:
+            click.echo(f"seeds not run: {', '.join(map(str, left))}", err=True)
+    return folders
 
 
 def _seeds(seed: int | None, seeds: str | None, first: int) -> list[int]:
+    """Return the seeds that `--seed` and `--seeds` ask for, where the recipe's own is `first`."""
     from vynapse_core.errors import ArgumentError
 
     if seed is not None and seeds is not None:
         raise ArgumentError("give --seed or --seeds, not both")
     if seeds is None:
         return [first if seed is None else seed]
+    found = f"--seeds {seeds!r}"
     try:
         numbers = [int(part) for part in seeds.split(",") if part.strip()]
     except ValueError:
-        raise ArgumentError(f"--seeds {seeds!r}: expected a count (5) or a list (42,123,456)") from None
-    if not numbers or min(numbers) < 0 or numbers == [0] or len(set(numbers)) < len(numbers):
-        raise ArgumentError(
-            f"--seeds {seeds!r}: expected a count of at least 1, or different seeds from 0 up"
-        )
-    return [first + n for n in range(numbers[0])] if "," not in seeds else numbers
+        raise ArgumentError(f"{found}: expected a count (5) or a list (42,123,456)") from None
+    if "," not in seeds:
+        count = numbers[0] if numbers else 0
+        if not 1 <= count <= MOST_SEEDS:
+            raise ArgumentError(f"{found}: expected a count from 1 to {MOST_SEEDS:,}, or a list (42,123,456)")
+        numbers = [first + n for n in range(count)]
+    if not numbers or min(numbers) < 0 or max(numbers) > LARGEST_SEED:
+        raise ArgumentError(f"{found}: expected seeds from 0 to {LARGEST_SEED}")
+    if len(set(numbers)) < len(numbers):
+        raise ArgumentError(f"{found}: a seed stands there twice, and would give the same run twice")
+    return numbers
 
 
 def _without_console(experiment: Experiment) -> Experiment:
@@ -92,14 +126,6 @@ def _without_console(experiment: Experiment) -> Experiment:
 
     from vynapse_core.observers.console import Console
 
-    recipe: Recipe = experiment.recipe
+    recipe = experiment.recipe
     kept = tuple(observer for observer in recipe.observers if not isinstance(observer, Console))
     return replace(experiment, recipe=recipe.model_copy(update={"observers": kept}))
-
-
-def _summarise(folders: list[Path]) -> None:
-    from rich.console import Console
-
-    from vynapse_core.compare import compare, comparison_renderable
-
-    Console().print(comparison_renderable(compare(folders)))

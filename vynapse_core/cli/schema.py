@@ -6,15 +6,15 @@ from __future__ import annotations
 import click
 
 from vynapse_core.cli import options
+from vynapse_core.cli.examples import examples
 
 
-@click.command()
+@click.command(epilog=examples("vynapse schema > vynapse.schema.json"))
 def command() -> None:
-    """Print the JSON Schema of recipes for what is installed, so that an editor can complete and check them.
+    """Print the JSON Schema of recipes.
 
-    \b
-    vynapse schema > vynapse.schema.json
-    """  # noqa: D301
+    It describes what is installed, so that an editor can complete and check recipes.
+    """
     import json
 
     from vynapse_core.schema import recipe_schema

@@ -9,7 +9,7 @@ from vynapse_core.builder import Value, one_hot
 from vynapse_core.component import Component
 
 Gradient = Callable[[Sequence[Value], Value, Value, Mapping[str, Any]], Sequence[Value | None]]
-"""A vector-Jacobian product: (operands, output, cotangent, attributes) -> cotangents of the operands, or None for none."""
+"""A vector-Jacobian product: (operands, output, cotangent, attributes) -> cotangents of the operands, or None."""
 
 
 class Loss(Component):
@@ -31,7 +31,7 @@ class Loss(Component):
         """Return float [B]: 1 for each sample whose class `prediction` [B, k] names, else 0."""
         if prediction.shape[-1] == 1:
             named = prediction.reshape(("B",)).greater(self.threshold)
-            wanted = (target if len(target.shape) == 1 else target.reshape(("B",))).greater(0.5)
+            wanted = target.reshape(("B",)).cast(prediction.dtype).greater(0.5)
         else:
             named = prediction.argmax(axis=-1)
             wanted = target if len(target.shape) == 1 else target.argmax(axis=-1)

@@ -2,9 +2,9 @@
 """Task: what is to be solved. It is supervised (data), direct (a function of genes) or episodic (an environment)."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from vynapse_core.component import Component
 from vynapse_core.contracts.loss import Loss
 from vynapse_core.population import Array, Genes
 from vynapse_core.streams import Stream
+
+if TYPE_CHECKING:
+    from vynapse_core.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class SupervisedTask(Task):
     @abstractmethod
     def data(self, split: str) -> Dataset:
         """Return a split, the same at each call. Raises DataError where the data is missing or malformed."""
+
+    def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
+        """Yield a problem where accuracy is asked for and there are no classes."""
+        if self.fitness == "accuracy" and not self.classification:
+            yield "fitness", "accuracy counts samples of the right class, and the targets are numbers; take 'loss'"
 
     def default_genome(self) -> Mapping[str, Any]:
         """Return a network with one hidden layer."""

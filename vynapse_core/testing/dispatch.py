@@ -47,7 +47,7 @@ def check(component: Component | type[Component], catalogue: Catalogue | None = 
     """Check a component, or the sample of a class, by the check of its kind. Raises ContractError."""
     part = sample(component, catalogue) if isinstance(component, type) else component
     keywords: dict[str, Any] = {}
-    if isinstance(part, Mutation | Crossover) and not part.encodings <= set(PLAIN):
+    if isinstance(part, Mutation | Crossover) and set(part.encodings) - set(PLAIN):
         keywords["genome"] = _genome_for(part, catalogue or catalogues.installed())
     if part.kind in _CHECKS:
         _CHECKS[part.kind](part, **keywords)
@@ -59,7 +59,7 @@ def check(component: Component | type[Component], catalogue: Catalogue | None = 
 
 def _genome_for(part: Mutation | Crossover, catalogue: Catalogue) -> Genome | None:
     for entry in catalogue.of_kind("genome"):
-        if getattr(entry.component, "encoding", None) in part.encodings - set(PLAIN):
+        if getattr(entry.component, "encoding", None) in set(part.encodings) - set(PLAIN):
             try:
                 made: Any = sample(entry.component, catalogue)
             except ContractError:

@@ -27,6 +27,13 @@ def sample(component: type[Component], catalogue: Catalogue | None = None) -> Co
     `example: ClassVar[Mapping[str, Any]] = {"layers": [2, 3, 1]}` names the fields as a recipe's table does. A class
     whose defaults suffice needs none. Raises ContractError where neither makes an instance.
     """
+    if is_contract(component):
+        missing = ", ".join(sorted(component.__abstractmethods__))
+        found = f"{component.__name__} lacks {missing}" if missing else f"{component.__name__} sets `kind` itself"
+        says = "`kind` is set by the contract class alone, and a finished class has all its methods"
+        raise breach(
+            component.__name__, says, found, f"the docstring of {is_contract.__module__}.{is_contract.__name__}"
+        )
     fields: Mapping[str, Any] = getattr(component, "example", {})
     context = {"catalogue": catalogue or catalogues.installed()}
     try:
@@ -59,11 +66,6 @@ def check_component(component: Component, catalogue: Catalogue | None = None) ->
 def _check_class(contract: Contract, cls: type[Component]) -> None:
     kinds = ", ".join(KINDS)
     contract.require(cls.kind in KINDS, f"its kind is one of {kinds}: derive it from a contract class", f"{cls.kind!r}")
-    contract.require(
-        not is_contract(cls),
-        "`kind` is set by the contract class alone",
-        f"{cls.__name__} sets it too, so nothing fits it",
-    )
 
 
 def _check_documented(contract: Contract, cls: type[Component]) -> None:

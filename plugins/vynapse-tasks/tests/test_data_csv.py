@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
-from vynapse_tasks.data.csv import read_csv
 
 from vynapse_core.errors import DataError
+from vynapse_tasks.data.csv import read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,9 +120,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, message
         ({"encoding": "no-such"}, "cannot be read"),
     ],
 )
-def test_options_that_do_not_fit_the_file_are_refused(
-    tmp_path: Path, options: dict[str, Any], message: str
-) -> None:
+def test_options_that_do_not_fit_the_file_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_csv(written(tmp_path, IRIS), **options)
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from vynapse_tasks.data.idx import read_idx
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vynapse_core.errors import DataError
+from vynapse_tasks.data.idx import read_idx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +69,7 @@ def test_a_malformed_file_is_refused_with_what_was_expected(
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"truncated: expected 12 bytes of data.*found 0"):
         read_idx(written(tmp_path, SOUND[:12]))
-    with pytest.raises(
-        DataError, match=r"truncated: expected 12 bytes of data of shape \(3, 4\), uint8, found 7"
-    ):
+    with pytest.raises(DataError, match=r"truncated: expected 12 bytes of data of shape \(3, 4\), uint8, found 7"):
         read_idx(written(tmp_path, SOUND[:-5]))
     with pytest.raises(DataError, match="cannot be read"):
         read_idx(written(tmp_path, gzip.compress(SOUND)[:-12]))

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from vynapse_tasks.data import mnist_files
-from vynapse_tasks.data.mnist_files import FILES, Content, download, mnist_folder, read_mnist
 
 from vynapse_core.errors import DataError
+from vynapse_tasks.data import mnist_files
+from vynapse_tasks.data.mnist_files import FILES, Content, download, mnist_folder, read_mnist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,9 +192,7 @@ def test_files_of_the_right_shape_are_read_and_others_refused(tmp_path: Path) ->
     with pytest.raises(DataError, match="labels from 0 to 9, found 10"):
         read_mnist(tmp_path)
     write_idx(labels, np.zeros(9999, np.uint8))
-    with pytest.raises(
-        DataError, match=r"expected uint8 of shape \(10000,\), found uint8 of shape \(9999,\)"
-    ):
+    with pytest.raises(DataError, match=r"expected uint8 of shape \(10000,\), found uint8 of shape \(9999,\)"):
         read_mnist(tmp_path)
     labels.unlink()
     with pytest.raises(DataError, match="no t10k-labels"):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from vynapse_tasks.data.npz import read_npz
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vynapse_core.errors import DataError
+from vynapse_tasks.data.npz import read_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +36,11 @@ def test_both_arrays_are_read_as_they_are(tmp_path: Path, save: Any) -> None:
 
 
 def test_a_missing_name_lists_what_is_there(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"no array 'label'; the file holds 'x', 'labels' \(did you mean 'labels'"
-    ):
+    with pytest.raises(DataError, match=r"no array 'label'; the file holds 'x', 'labels' \(did you mean 'labels'"):
         read_npz(saved(tmp_path, x=X, labels=Y), y="label")
 
 
-@pytest.mark.parametrize(
-    "bad", [np.array([{}, [], 1], object), np.array(["a", "b", "c"]), np.zeros(3, complex)]
-)
+@pytest.mark.parametrize("bad", [np.array([{}, [], 1], object), np.array(["a", "b", "c"]), np.zeros(3, complex)])
 def test_anything_but_numbers_is_refused(tmp_path: Path, bad: Any) -> None:
     with pytest.raises(DataError, match="array 'y'"):
         read_npz(saved(tmp_path, x=X, y=bad))
@@ -81,9 +76,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 @given(st.integers(0, 10_000), st.integers(0, 255), st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_a_changed_byte_is_read_or_refused_but_never_a_crash(
-    tmp_path: Path, place: int, value: int, cut: bool
-) -> None:
+def test_a_changed_byte_is_read_or_refused_but_never_a_crash(tmp_path: Path, place: int, value: int, cut: bool) -> None:
     data = bytearray(saved(tmp_path, x=X, y=Y).read_bytes())
     data[place % len(data)] = value
     (tmp_path / "bad.npz").write_bytes(data[: place % len(data)] if cut else data)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from vynapse_tasks.data.prepare import one_hot, split, standardise
+from hypothesis import given, strategies as st
 
 from vynapse_core.errors import DataError
+from vynapse_tasks.data.prepare import one_hot, split, standardise
 
 
 def test_counts_cut_the_permutation_in_order() -> None:
@@ -39,9 +38,7 @@ def test_fractions_that_sum_to_one_use_every_sample_once(n: int, seed: int, weig
     st.integers(0, 2**32),
     st.floats(0.2, 0.8),
 )
-def test_a_stratified_split_gives_each_part_its_share_of_each_class(
-    labels: list[int], seed: int, share: float
-) -> None:
+def test_a_stratified_split_gives_each_part_its_share_of_each_class(labels: list[int], seed: int, share: float) -> None:
     n = len(labels)
     order = np.random.default_rng(seed).permutation(n)
     first, second = split(n, [share, 1 - share], order, labels)
@@ -75,9 +72,7 @@ def test_a_stratified_split_of_equal_classes_is_exact_and_follows_the_permutatio
         (4, [0.5, 0.5], [0, 1, 2]),
     ],
 )
-def test_parts_or_permutations_that_do_not_fit_are_refused(
-    n: int, parts: list[float], order: list[int]
-) -> None:
+def test_parts_or_permutations_that_do_not_fit_are_refused(n: int, parts: list[float], order: list[int]) -> None:
     with pytest.raises(DataError, match="split"):
         split(n, parts, order)
 

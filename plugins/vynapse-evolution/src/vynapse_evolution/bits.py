@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The genome `bits`: zeros and ones."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,7 @@ class Bits(Genome):
     """Zeros and ones."""
 
     encoding: ClassVar[str] = "binary"
+    example: ClassVar[Mapping[str, Any]] = {"length": 5}
 
     length: int | None = Field(None, gt=0)
     """Number of genes; by default the task's."""

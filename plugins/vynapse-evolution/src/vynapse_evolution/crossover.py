@@ -42,8 +42,14 @@ class PairWise(Crossover):
         if rate >= 1:
             return mothers.with_values(self.children(mothers.values, fathers.values, rng, clock))
         pairs = sites(rate, len(mothers), rng)
-        values = mothers.values.copy()
-        values[pairs] = self.children(mothers.values[pairs], fathers.values[pairs], rng, clock)
+        if 2 * len(pairs) < len(mothers):
+            values = mothers.values.copy()
+            values[pairs] = self.children(mothers.values[pairs], fathers.values[pairs], rng, clock)
+        else:
+            # with most pairs crossed it is quicker to cross them all and to put back the others
+            others = np.delete(np.arange(len(mothers)), pairs)
+            values = self.children(mothers.values, fathers.values, rng, clock)
+            values[others] = mothers.values[others]
         return mothers.with_values(values)
 
 

@@ -27,6 +27,7 @@ class Mlp(Genome):
     """The weights of a network of fully connected layers: a fixed topology."""
 
     encoding: ClassVar[str] = "real"
+    example: ClassVar[Mapping[str, Any]] = {"layers": (3, 4, 2)}
 
     layers: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=2)
     """Sizes of the layers: inputs, hidden layers, outputs."""
@@ -78,10 +79,9 @@ class Mlp(Genome):
         """Yield a problem where the first or the last layer is not of the task's size."""
         inputs, outputs = getattr(experiment.task, "inputs", None), getattr(experiment.task, "outputs", None)
         if inputs is not None and prod(inputs) != self.layers[0]:
-            yield "layers.0", f"expected {prod(inputs)}, the task's number of inputs, found {self.layers[0]}"
+            yield "layers", f"the first must be {prod(inputs)}, the task's number of inputs; found {self.layers[0]}"
         if outputs is not None and outputs != self.layers[-1]:
-            last = len(self.layers) - 1
-            yield f"layers.{last}", f"expected {outputs}, the task's number of outputs, found {self.layers[-1]}"
+            yield "layers", f"the last must be {outputs}, the task's number of outputs; found {self.layers[-1]}"
 
     @cached_property
     def graph(self) -> Graph:

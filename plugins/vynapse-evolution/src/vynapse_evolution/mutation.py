@@ -6,8 +6,8 @@ mutations, all of them apply, one after the other, each to those that its own pr
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class GeneWise(Mutation):
     """A change of single genes, each chosen on its own."""
 
+    encodings: ClassVar[frozenset[str]] = frozenset({"real", "topology"})
+
     probability: Scheduled = Field(1.0, ge=0, le=1)
     """Probability that an individual is changed at all."""
     only: tuple[tuple[Annotated[int, Field(ge=0)], int], ...] | None = None
@@ -30,6 +32,8 @@ class GeneWise(Mutation):
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
+        if self.only == ():
+            raise mistake("'only' names no range of genes", "leave it out for all of them")
         for first, end in self.only or ():
             if end <= first:
                 raise mistake(f"'only' has the empty range [{first}, {end}]", "write [first, one after the last]")
@@ -47,16 +51,16 @@ class GeneWise(Mutation):
         """Yield a problem where a range goes beyond the genome."""
         genes = first_genes(experiment) if self.only else None
         length = None if genes is None else genes.values.shape[1]
-        for index, (first, end) in enumerate(self.only or ()):
+        for first, end in self.only or ():
             if length is not None and end > length:
-                yield f"only.{index}", f"the range [{first}, {end}] ends beyond the genome's {length} genes"
+                yield "only", f"the range [{first}, {end}] ends beyond the genome's {length} genes"
 
     def mutate(self, genes: Genes, rng: Stream, clock: Clock) -> Genes:
         """Return changed copies of `genes` [n, w]."""
         n, w = genes.values.shape
         probability = value_at(self.probability, clock)
         rows = None if probability >= 1 else sites(probability, n, rng)
-        columns = None if self.only is None else np.unique(np.concatenate([np.arange(*part) for part in self.only]))
+        columns = None if self.only is None else self._columns(self.only, w)
         rate = self.rate_at(clock, w if columns is None else len(columns))
         if rows is None and columns is None and rate >= 1:
             return genes.with_values(self.changed(genes.values, genes, rng, clock))
@@ -70,6 +74,11 @@ class GeneWise(Mutation):
         values[chosen] = block
         return genes.with_values(values)
 
+    @staticmethod
+    def _columns(only: tuple[tuple[int, int], ...], w: int) -> Array:
+        """Return the genes of all ranges, each once, as far as there are any."""
+        return np.unique(np.concatenate([np.arange(first, min(end, w)) for first, end in only]))
+
     def _change(self, values: Array, rate: float, genes: Genes, rng: Stream, clock: Clock) -> None:
         """Change the contiguous `values` in place, each with probability `rate`."""
         flat = values.reshape(-1)
@@ -80,7 +89,7 @@ class GeneWise(Mutation):
 class Gaussian(GeneWise):
     """Add normal noise to genes.  Reference: Bäck & Schwefel 1993."""
 
-    sigma: Scheduled = Field(0.1, gt=0)
+    sigma: Scheduled = Field(0.1, ge=0)
     """Standard deviation, in gene units."""
     rate: Scheduled = Field(1.0, ge=0, le=1)
     """Probability that a gene of a changed individual is changed."""
@@ -98,6 +107,8 @@ class Gaussian(GeneWise):
 
 class UniformMutation(GeneWise):
     """Replace genes by fresh ones, uniform in an interval.  Reference: Michalewicz 1996, ch. 6 (uniform mutation)."""
+
+    example: ClassVar[Mapping[str, Any]] = {"low": -1.0, "high": 1.0}
 
     rate: Scheduled = Field(0.1, ge=0, le=1)
     """Probability that a gene of a changed individual is replaced."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The genome `vector`: real numbers, for tasks that are functions of them."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ class Vector(Genome):
     """Real numbers. They start uniform within their bounds, or normal around 0 where there are none."""
 
     encoding: ClassVar[str] = "real"
+    example: ClassVar[Mapping[str, Any]] = {"length": 5}
 
     length: int | None = Field(None, gt=0)
     """Number of genes; by default the task's."""
@@ -36,7 +37,7 @@ class Vector(Genome):
         """Return this genome with the task's length and bounds where it names none."""
         if not isinstance(task, DirectTask):
             return self
-        low, high = task.bounds or (None, None)
+        low, high = map(float, task.bounds) if task.bounds else (None, None)
         return self.model_copy(
             update={
                 "length": task.length if self.length is None else self.length,

@@ -2,14 +2,10 @@
 """SampledTask: a supervised task whose samples lie in memory, loaded once, at the first use."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from vynapse_core import DataError, Dataset, SupervisedTask
-
-if TYPE_CHECKING:
-    from vynapse_core import Experiment
 
 
 class SampledTask(SupervisedTask):
@@ -50,14 +46,6 @@ class SampledTask(SupervisedTask):
         if split not in self.splits:
             raise DataError(f"this task has no split {split!r}; it has {', '.join(self.splits)}")
         return self.datasets[split]
-
-    def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
-        """Yield a problem where accuracy is asked for and there are no classes."""
-        if self.fitness == "accuracy" and not self.classification:
-            yield (
-                "fitness",
-                "accuracy counts samples of the right class, and the targets here are numbers; take 'loss'",
-            )
 
     @property
     def _first(self) -> Dataset:

@@ -134,9 +134,7 @@ def _numbers(columns: _Columns, encoding: str, delimiter: str, before: int) -> N
     """
     try:
         with columns.file.open(encoding=encoding) as stream, np.errstate(over="ignore"):
-            table = np.loadtxt(
-                stream, np.float64, comments=None, delimiter=delimiter, skiprows=before, ndmin=2
-            )
+            table = np.loadtxt(stream, np.float64, comments=None, delimiter=delimiter, skiprows=before, ndmin=2)
             narrow = table.astype(np.float32)
     except ValueError:
         return None
@@ -172,8 +170,7 @@ def _indices(wanted: list[Column], names: list[str], named: bool, file: Path) ->
 def _append(columns: _Columns, row: list[str], line: int) -> None:
     if len(row) != len(columns.names):
         raise DataError(
-            f"{columns.file}, line {line}: expected {len(columns.names)} cells as in the first line, "
-            f"found {len(row)}"
+            f"{columns.file}, line {line}: expected {len(columns.names)} cells as in the first line, found {len(row)}"
         )
     for index in sorted(columns.targets, reverse=True):
         label = row.pop(index).strip()
@@ -186,16 +183,12 @@ def _append(columns: _Columns, row: list[str], line: int) -> None:
     except ValueError:
         sound = False
     if not sound:
-        index, cell = next(
-            pair for pair in zip(columns.features, row, strict=True) if not _is_number(pair[1])
-        )
+        index, cell = next(pair for pair in zip(columns.features, row, strict=True) if not _is_number(pair[1]))
         raise _bad_cell(columns, index, line, cell)
     columns.lines.append(line)
 
 
-def _targets(
-    columns: _Columns, classes: bool | Literal["auto"]
-) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def _targets(columns: _Columns, classes: bool | Literal["auto"]) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     first, *others = columns.targets
     labels = columns.labels[first]
     numeric = [_is_number(label) for label in labels]

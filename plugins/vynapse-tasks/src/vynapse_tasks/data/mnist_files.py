@@ -32,18 +32,10 @@ class Content(NamedTuple):
 
 
 FILES = {
-    "train-images-idx3-ubyte": Content(
-        47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-    ),
-    "train-labels-idx1-ubyte": Content(
-        60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
-    ),
-    "t10k-images-idx3-ubyte": Content(
-        7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
-    ),
-    "t10k-labels-idx1-ubyte": Content(
-        10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-    ),
+    "train-images-idx3-ubyte": Content(47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+    "train-labels-idx1-ubyte": Content(60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    "t10k-images-idx3-ubyte": Content(7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+    "t10k-labels-idx1-ubyte": Content(10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -165,9 +157,7 @@ def _read_split(folder: Path, prefix: str, n: int) -> tuple[NDArray[Any], NDArra
             raise DataError(f"{folder}: no {name} (with or without .gz) in this folder")
         array = read_idx(file)
         if array.dtype != "uint8" or array.shape != shape:
-            raise DataError(
-                f"{file}: expected uint8 of shape {shape}, found {array.dtype} of shape {array.shape}"
-            )
+            raise DataError(f"{file}: expected uint8 of shape {shape}, found {array.dtype} of shape {array.shape}")
         arrays.append(array)
     images, labels = arrays
     if labels.max() > 9:

@@ -43,8 +43,7 @@ def read_npz(path: str | os.PathLike[str], x: str = "x", y: str = "y") -> tuple[
         raise DataError(f"{file}: cannot be read: {error}") from error
     if first.shape[0] != second.shape[0]:
         raise DataError(
-            f"{file}: {x!r} and {y!r} must have one row a sample each: found shapes "
-            f"{first.shape} and {second.shape}"
+            f"{file}: {x!r} and {y!r} must have one row a sample each: found shapes {first.shape} and {second.shape}"
         )
     return first, second
 

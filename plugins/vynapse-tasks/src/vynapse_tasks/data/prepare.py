@@ -26,14 +26,8 @@ def split(
     DataError where the parts do not fit n, or one would be empty.
     """
     order = np.asarray(permutation)
-    if (
-        order.shape != (n,)
-        or order.dtype.kind not in "iu"
-        or not np.array_equal(np.sort(order), np.arange(n))
-    ):
-        raise DataError(
-            f"split: expected a permutation of 0…{n - 1}, found {order.dtype} of shape {order.shape}"
-        )
+    if order.shape != (n,) or order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(n)):
+        raise DataError(f"split: expected a permutation of 0…{n - 1}, found {order.dtype} of shape {order.shape}")
     order = order.astype(np.intp)
     if labels is not None:
         order = _interleaved(order, np.asarray(labels))
@@ -59,9 +53,7 @@ def _ends(n: int, parts: Sequence[float]) -> list[int]:
 def _interleaved(order: NDArray[np.intp], labels: NDArray[Any]) -> NDArray[np.intp]:
     """Reorder so that any stretch holds each class by its share: the r-th of c goes to (r + ½)/c."""
     if labels.shape != order.shape:
-        raise DataError(
-            f"split: expected one label for each of {order.size} samples, found shape {labels.shape}"
-        )
+        raise DataError(f"split: expected one label for each of {order.size} samples, found shape {labels.shape}")
     _, classes, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
     by_class = np.argsort(classes, kind="stable")
     starts = np.cumsum(counts) - counts
@@ -84,15 +76,12 @@ def standardise(train: ArrayLike, *others: ArrayLike) -> tuple[NDArray[np.float3
     for array in given[1:]:
         if array.shape[1:] != first.shape[1:]:
             raise DataError(
-                f"standardise: expected columns of shape {first.shape[1:]} as in training, "
-                f"found {array.shape[1:]}"
+                f"standardise: expected columns of shape {first.shape[1:]} as in training, found {array.shape[1:]}"
             )
     mean = np.mean(first, axis=0, dtype=np.float64)
     deviation = np.std(first, axis=0, dtype=np.float64)
     if not np.isfinite(deviation).all():
-        raise DataError(
-            "standardise: the training samples hold values that are not finite, or whose square is not"
-        )
+        raise DataError("standardise: the training samples hold values that are not finite, or whose square is not")
     # Rounding leaves a constant column a deviation near 1e-17: only its range tells.
     varies = (first.max(axis=0) != first.min(axis=0)) & (deviation > 0)
     scale = np.where(varies, deviation, 1.0)
@@ -105,9 +94,7 @@ def one_hot(ids: ArrayLike, classes: int) -> NDArray[np.float32]:
     if index.ndim != 1 or index.dtype.kind not in "iu":
         raise DataError(f"one_hot: expected integers [n], found {index.dtype} of shape {index.shape}")
     if index.size and not 0 <= index.min() <= index.max() < classes:
-        raise DataError(
-            f"one_hot: expected ids from 0 to {classes - 1}, found {index.min()} to {index.max()}"
-        )
+        raise DataError(f"one_hot: expected ids from 0 to {classes - 1}, found {index.min()} to {index.max()}")
     hot = np.zeros((index.size, classes), np.float32)
     hot[np.arange(index.size), index] = 1.0
     return hot

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Evaluation: batches, accuracy, episodes, and that an individual's fitness is its own affair."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from vynapse_core import Builder, Dataset, EpisodicTask, Genes, Streams, SupervisedTask
+from vynapse_core.devices.reference import Reference
+from vynapse_core.evaluation import Evaluation
+from vynapse_core.ops import OPS
+from vynapse_evolution.mlp import Mlp
+from vynapse_tasks.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+
+
+class Points(SupervisedTask):
+    """Ten numbered points."""
+
+    loss: MeanSquaredError = MeanSquaredError()
+    """Squared error."""
+    inputs: ClassVar[tuple[int, ...]] = (1,)
+    outputs: ClassVar[int] = 1
+
+    def data(self, split):
+        x = np.arange(10, dtype=np.float32)[:, None]
+        return Dataset(x, 2 * x)
+
+
+class Walk(EpisodicTask):
+    """Walk right on a line; each step's reward is the way made, an episode ends beyond 3."""
+
+    episodes: int = 2
+    """Episodes."""
+    limit: int = 8
+    """Time steps."""
+    inputs: ClassVar[tuple[int, ...]] = (1,)
+    outputs: ClassVar[int] = 1
+
+    def reset(self, n, rng):
+        place = rng.uniform((n, 1))
+        return {"place": place}, place
+
+    def step(self, state, outputs):
+        place = state["place"] + np.clip(outputs, -1, 1)
+        return {"place": place}, place, (place - state["place"])[:, 0], place[:, 0] > 3
+
+
+def evaluation(task, layers=(1, 1)):
+    return Evaluation(task, Mlp(layers=layers), Reference(), Streams(5), OPS)
+
+
+def line(slope, offset):
+    """Return the genes of networks y = slope x + offset."""
+    return Genes(np.array([slope, offset], np.float32).T)
+
+
+def test_batches_take_each_sample_once_an_epoch_and_another_order_in_the_next():
+    samples = evaluation(Points(batch=3)).samples
+    epochs = [[samples(3 * epoch + i).x[:, 0].tolist() for i in range(3)] for epoch in range(2)]
+    for epoch in epochs:
+        seen = [x for batch in epoch for x in batch]
+        assert len(set(seen)) == 9
+    assert epochs[0] != epochs[1]
+    assert samples(1).x.tolist() == samples(1).x.tolist()
+
+
+def test_without_a_batch_all_samples_are_taken():
+    assert len(evaluation(Points()).samples(7)) == 10
+
+
+def test_fitness_is_the_negative_loss():
+    fitness = evaluation(Points()).fitness(line([2, 0], [0, 0]), 0)
+    np.testing.assert_allclose(fitness, [0, -np.mean((2 * np.arange(10)) ** 2)], rtol=1e-6)
+
+
+def test_the_fitness_of_an_individual_does_not_depend_on_the_others():
+    genes = Genes(Streams(1)("genes").normal((7, 2)))
+    whole = evaluation(Points(batch=4)).fitness(genes, 3)
+    parts = [evaluation(Points(batch=4)).fitness(genes.take(slice(i, i + 1)), 3) for i in range(7)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_a_fitness_that_is_not_finite_is_the_lowest():
+    fitness = evaluation(Points()).fitness(line([np.nan, 1e38, 2], [0, 0, 0]), 0)
+    assert fitness.tolist() == [-np.inf, -np.inf, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+@pytest.mark.parametrize(("loss", "border"), [(MeanSquaredError(), 0.5), (BinaryCrossEntropy(), 0.0)])
+def test_one_output_parts_two_classes_at_the_loss_own_threshold(loss, border, dtype):
+    builder = Builder()
+    y = np.array([0, 0, 1, 1], dtype)
+    prediction = builder.input("p", ("B", 1))
+    target = builder.input("t", ("B",), str(np.dtype(dtype)))
+    program = Reference().compile(builder.graph({"right": loss.correct(prediction, target)}), ("p",))
+    p = np.array([[border - 1], [border + 1], [border - 1], [border + 1]], np.float32)
+    assert program({}, {"p": p[None], "t": y})["right"].tolist() == [[1, 0, 0, 1]]
+
+
+def test_the_largest_of_several_outputs_names_the_class():
+    builder = Builder()
+    prediction, target = builder.input("p", ("B", 3)), builder.input("t", ("B",), "int64")
+    program = Reference().compile(builder.graph({"right": CrossEntropy().correct(prediction, target)}), ("p",))
+    p = np.eye(3, dtype=np.float32)
+    assert program({}, {"p": p[None], "t": np.array([0, 2, 2])})["right"].tolist() == [[1, 0, 1]]
+
+
+def test_the_fitness_of_an_episodic_task_is_the_mean_return():
+    task = Walk()
+    fitness = evaluation(task).fitness(line([0, 0], [1, -1]), 4)
+    starts = task.reset(2, Streams(5)("episodes", 4))[1][:, 0]
+    steps = np.ceil(3 - starts + 1e-9)
+    np.testing.assert_allclose(fitness, [steps.mean(), -8.0], rtol=1e-6)
+
+
+def test_all_networks_play_the_same_episodes_whoever_they_are_evaluated_with():
+    genes = Genes(Streams(2)("genes").normal((5, 2)))
+    whole = evaluation(Walk()).fitness(genes, 1)
+    np.testing.assert_array_equal(whole[3:], evaluation(Walk()).fitness(genes.take(slice(3, 5)), 1))
