@@ -176,16 +176,25 @@ def build_parts(tree: dict[str, Any]) -> None:
 
 
 def run_recipe(tree: dict[str, Any], story: Story, line: int) -> None:
-    """Run a recipe, or a part of one, for two steps; each of its modes as well."""
+    """Run a recipe, or a part of one, for two steps; each of its modes as well.
+
+    What a page's own packages offer is known in new processes only, not in this one.
+    """
     modes = tree.pop("mode", {})
     for name, mode in [("", {}), *modes.items()]:
         whole = completed(tree | mode)
         whole["stop"] = whole.get("stop", {}) | {"steps": 2}
-        source = Source(whole)
-        experiment = wire(build(source), source=source)
         folder = story.folder / f".recipe-{line}{name}"
-        folder.mkdir()
-        assert run(experiment, Folder(folder)).status == "finished"
+        if story.packages:
+            recipe = folder.with_suffix(".json")
+            recipe.write_text(json.dumps(whole), encoding="utf-8")
+            done = story.program("vynapse", "run", str(recipe), "--out", str(folder))
+            assert done.returncode == 0, done.stdout
+        else:
+            folder.mkdir()
+            source = Source(whole)
+            experiment = wire(build(source), source=source)
+            assert run(experiment, Folder(folder)).status == "finished"
 
 
 def completed(tree: dict[str, Any]) -> dict[str, Any]:

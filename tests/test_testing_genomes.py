@@ -33,6 +33,22 @@ class Bits(Genome):
         return self if self.length else self.model_copy(update={"length": task.inputs[0]})
 
 
+class Tour(Genome):
+    """An order of five."""
+
+    encoding: ClassVar[str] = "permutation"
+
+    def initial(self, n, rng):
+        return Genes(rng.permutation(5, (n,)))
+
+
+class Detour(Tour):
+    """Comes by some twice."""
+
+    def initial(self, n, rng):
+        return Genes(rng.integers(0, 5, (n, 5)))
+
+
 class WideBits(Bits):
     """Bits of the wrong dtype."""
 
@@ -135,6 +151,7 @@ class Stubborn(Linear):
 def test_sound_genomes_pass():
     check_genome(Linear())
     check_genome(Bits())
+    check_genome(Tour())
 
 
 def test_a_genome_is_fitted_to_the_task():
@@ -146,6 +163,7 @@ def test_a_genome_is_fitted_to_the_task():
     [
         (WideBits(), r"uint8 \[n, w\] for the encoding 'binary'.*\n.*int64"),
         (Trits(), "bits are 0 or 1"),
+        (Detour(), "each row is a permutation"),
         (OneMore(), "n individuals"),
         (Outside(), "within the bounds"),
         (Fixed(), "another stream gives another result"),

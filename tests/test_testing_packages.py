@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vynapse_core import Genes, Mutation
+from vynapse_core import Genes, Genome, Mutation
 
 
 class Noise(Mutation):
@@ -34,6 +34,21 @@ class Forgetful(Noise):
 
     def mutate(self, genes, rng, clock):
         return genes.take(slice(0, 0))
+
+
+class Pairs(Genome):
+    """An encoding that has structure."""
+
+    encoding: ClassVar[str] = "pairs"
+
+    def initial(self, n, rng):
+        return Genes(rng.normal((n, 4)), {"links": rng.integers(0, 4, (n, 2))})
+
+
+class PairNoise(Noise):
+    """Add noise to pairs."""
+
+    encodings: ClassVar[frozenset[str]] = frozenset({"pairs"})
 '''
 GOOD = """
 from vynapse_core import hookimpl
@@ -44,6 +59,15 @@ def vynapse_operators():
     from {parts} import Noise
 
     return {{"noise": Noise}}
+"""
+
+GENOME = """
+
+@hookimpl
+def vynapse_genomes():
+    from {parts} import Pairs
+
+    return {{"pairs": Pairs}}
 """
 
 
@@ -102,6 +126,15 @@ def test_a_part_that_needs_settings_is_left_to_a_test_of_its_own(plugin):
     check_plugin(module, without=["mutation noise"])
     with pytest.raises(ContractError, match="names task noise, which the plugin does not offer"):
         check_plugin(module, without=["task noise"])
+
+
+def test_a_mutation_of_genes_with_structure_is_checked_with_a_genome_of_its_encoding(plugin):
+    check_plugin(plugin(GOOD.replace("Noise", "PairNoise") + GENOME))
+
+
+def test_a_mutation_of_genes_with_structure_cannot_be_checked_without_a_genome(plugin):
+    with pytest.raises(ContractError, match="pass `genome=`"):
+        check_plugin(plugin(GOOD.replace("Noise", "PairNoise")))
 
 
 def test_a_plugin_that_is_not_installed_is_named_with_what_is():

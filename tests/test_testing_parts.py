@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the kit asks of every component, and how it makes one of a class."""
 
-import json
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from vynapse_core import Mutation, Schedule, hookimpl
 from vynapse_core.catalogue import Catalogue, collect
 from vynapse_core.clock import Clock
 from vynapse_core.plugins import Plugin
-from vynapse_core.testing import ContractError, check, check_component, check_schedule, sample
+from vynapse_core.testing import ContractError, check, check_component, check_schedule, offered, sample
 
 
 class Still(Mutation):
@@ -199,7 +198,7 @@ def test_a_broken_schedule_is_caught(schedule, words):
         check_schedule(schedule)
 
 
-SCHEDULES = {
+FIELDS = {
     "constant": {"value": 0.5},
     "linear": {"start": 1.0, "end": 0.1},
     "exponential": {"start": 1.0, "end": 0.1},
@@ -209,8 +208,6 @@ SCHEDULES = {
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_the_kernels_schedules_keep_the_contract(name):
-    from vynapse_core.catalogue import installed
-
-    check(installed().build(Schedule, json.loads(json.dumps({"type": name, **SCHEDULES[name]}))))
+@pytest.mark.parametrize(("kind", "name", "component"), offered("vynapse"))
+def test_every_part_of_the_kernel_keeps_its_contract(kind, name, component):
+    check(component.model_validate(FIELDS[name]) if kind == "schedule" else component)

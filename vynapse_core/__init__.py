@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         RecipeError as RecipeError,
         RunError as RunError,
         VynapseError as VynapseError,
+        nearest as nearest,
     )
     from vynapse_core.experiment import Experiment as Experiment, wire as wire
     from vynapse_core.graph import Graph as Graph, Node as Node
@@ -83,7 +84,7 @@ _NAMES_OF = {
     "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
-    "errors": "DataError GraphError RecipeError RunError VynapseError",
+    "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
     "graph": "Graph Node",
     "hooks": "hookimpl",

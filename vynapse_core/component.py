@@ -63,9 +63,7 @@ class Component(Settings):
             raise
         except Exception as error:
             text = f"{found.__module__}.{found.__qualname__} raised {type(error).__name__}: {error}"
-            raise mistake(
-                text, "a component must explain a wrong value; this is for its author to mend"
-            ) from error
+            raise mistake(text, "a component must explain a wrong value; this is for its author to mend") from error
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -78,7 +76,5 @@ class Component(Settings):
         return core_schema.with_info_plain_validator_function(build)
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"component": cls.kind} if is_contract(cls) else handler(schema)

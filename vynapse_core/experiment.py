@@ -76,7 +76,7 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
         recipe = _fitted(recipe, catalogue)
         experiment = Experiment(recipe, catalogue)
         found = [
-            problem((*path, field) if field else path, message, "", source)
+            problem((*path, *keys(field)), message, "", source)
             for path, part in components(recipe)
             for field, message in (*_misfits(part, experiment), *part.problems(experiment))
         ]

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,11 +60,9 @@ class Folder:
     @property
     def resume_command(self) -> str:
         """The command that goes on with this run, as one types it."""
-        import os
-        import shlex
-
         path = str(self.path)
-        return f"vynapse resume {shlex.quote(path) if os.name == 'posix' else f'{chr(34)}{path}{chr(34)}'}"
+        quoted = shlex.quote(path) if os.name == "posix" else f'"{path}"' if " " in path else path
+        return f"vynapse resume {quoted}"
 
     def noted(self) -> dict[str, Any]:
         """Return what `run.json` holds. Raises ArgumentError where it is malformed."""
@@ -116,7 +116,9 @@ def unused(path: Path) -> Path:
     if held is None:
         return path
     if (path / "run.json").exists():
-        raise ArgumentError(f"{path} holds a run already; go on with it by '{Folder(path).resume_command}', or name another folder")
+        raise ArgumentError(
+            f"{path} holds a run already; go on with it by '{Folder(path).resume_command}', or name another folder"
+        )
     raise ArgumentError(f"{path} is not empty, it holds {held.name}; name another folder")
 
 

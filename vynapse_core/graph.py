@@ -131,6 +131,10 @@ class Graph:
 
     def digest(self) -> str:
         """Return a hash of the content: SHA-256, hexadecimal, the same in every process and machine."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_dot(self) -> str:

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
-)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 """Ctrl-C, kill, a closed terminal, and Ctrl-Break on Windows: those of them that the system has."""
 STOPPING = "stopping after this step; once more stops at once"
 
@@ -40,8 +38,8 @@ def interrupts() -> Iterator[Interrupts]:
         yield asked
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    # what nohup has set stays: a run that it started outlives its terminal
-    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN or number == signal.SIGINT]
+    # what nohup has set stays, as its run is to outlive the terminal; Ctrl-C counts even where a script ignores it
+    taken = [number for number, handler in before.items() if handler != signal.SIG_IGN or number == signal.SIGINT]
     try:
         for number in taken:
             signal.signal(number, asked.request)

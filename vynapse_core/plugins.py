@@ -47,10 +47,7 @@ class HookRelay(pluggy.PluginManager):
 @cache
 def installed() -> tuple[Plugin, ...]:
     """Return the plugins of this environment, in a fixed order: the kernel's first, then by package and name."""
-    found = {
-        (point.dist.name if point.dist else "", point.name): point
-        for point in metadata.entry_points(group=GROUP)
-    }
+    found = {(point.dist.name if point.dist else "", point.name): point for point in metadata.entry_points(group=GROUP)}
     points = sorted(found.values(), key=lambda p: (_package(p) != "vynapse", _package(p), p.name))
     return tuple(load(point) for point in points)
 
@@ -79,9 +76,7 @@ def check_hooks(plugin: object) -> None:
     except pluggy.PluginValidationError as error:
         implemented = [name for name in dir(plugin) if relay.parse_hookimpl_opts(plugin, name) is not None]
         hints = [
-            f"{name}: {nearest(name, known)}"
-            for name in implemented
-            if name not in known and nearest(name, known)
+            f"{name}: {nearest(name, known)}" for name in implemented if name not in known and nearest(name, known)
         ]
         raise PluginError("; ".join([str(error).replace("\n", " "), *hints])) from None
 

@@ -104,9 +104,7 @@ def load_recipe(
 def build(source: Source, catalogue: Catalogue | None = None) -> Recipe:
     """Return the recipe of a parsed source. Raises RecipeError."""
     try:
-        return Recipe.model_validate(
-            dict(source.tree), context={"catalogue": catalogue or catalogues.installed()}
-        )
+        return Recipe.model_validate(dict(source.tree), context={"catalogue": catalogue or catalogues.installed()})
     except ValidationError as error:
         raise RecipeError(
             [_problem(detail, source) for detail in error.errors(include_url=False)], source.name
@@ -134,9 +132,7 @@ def to_toml(recipe: Recipe, catalogue: Catalogue | None = None) -> str:
     return tomli_w.dumps(tree(recipe, catalogue))
 
 
-def components(
-    value: Any, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Component]]:
+def components(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Component]]:
     """Yield every component of a recipe with its key path, outer ones first."""
     if isinstance(value, Component):
         yield path, value

@@ -177,7 +177,12 @@ def _functions(owner: object) -> Iterator[tuple[str, str]]:
 
 def _table(keys: Mapping[str, Mapping[str, Any]], required: list[str]) -> str:
     rows = [
-        (f"`{key}`", value_in_words(value), _default(value, key in required), value.get("description", ""))
+        (
+            f"`{key}`",
+            value_in_words(value),
+            _default(value, key in required),
+            " ".join(value.get("description", "").split()),
+        )
         for key, value in keys.items()
     ]
     return _rows(("key", "value", "default", "meaning"), rows)

@@ -4,7 +4,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import pairwise
-from math import cos, isfinite, pi
+from math import copysign, cos, inf, isfinite, pi
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -63,7 +63,8 @@ class OverSteps(Schedule):
         span = self.steps or clock.steps
         if span is None:
             raise ValueError(f"a schedule without 'steps' needs a run with 'stop.steps': {self!r}")
-        return self.between(min(1.0, clock.step / max(1, span - 1)))
+        share = clock.step / max(1, span - 1)
+        return self.end if share >= 1 or clock.step >= span else _within(self.between(share), self.extremes())
 
     def extremes(self) -> tuple[float, float]:
         """Return start and end in order."""
@@ -76,7 +77,7 @@ class OverSteps(Schedule):
 
     @abstractmethod
     def between(self, share: float) -> float:
-        """Return the value when `share`, in [0, 1], of the steps is done."""
+        """Return the value when `share`, in [0, 1), of the steps is done."""
 
 
 class Constant(Schedule):
@@ -99,7 +100,7 @@ class Linear(OverSteps):
 
     def between(self, share: float) -> float:
         """Return the point on the line."""
-        return self.start + (self.end - self.start) * share
+        return _mean(self.start, self.end, share)
 
 
 class Exponential(OverSteps):
@@ -111,8 +112,8 @@ class Exponential(OverSteps):
     """Value at the last step, and after it."""
 
     def between(self, share: float) -> float:
-        """Return start · (end / start)^share."""
-        return float(self.start * (self.end / self.start) ** share)
+        """Return start · (end / start)^share, in a form that does not overflow."""
+        return float(self.start ** (1 - share) * self.end**share)
 
 
 class Cosine(OverSteps):
@@ -120,7 +121,7 @@ class Cosine(OverSteps):
 
     def between(self, share: float) -> float:
         """Return the point on the half wave."""
-        return self.end + (self.start - self.end) * (1 + cos(pi * share)) / 2
+        return _mean(self.start, self.end, (1 - cos(pi * share)) / 2)
 
 
 class Step(Schedule):
@@ -135,18 +136,30 @@ class Step(Schedule):
     end: float | None = None
     """Where the value stops falling or rising; without it, it never does."""
 
+    @model_validator(mode="after")
+    def _check_end(self) -> Self:
+        low, high = sorted((self.start, self._limit()))
+        if self.end is not None and not low <= self.end <= high:
+            raise mistake(f"'end' is {self.end:g}, and 'start' and 'factor' lead from {low:g} to {high:g}")
+        return self
+
     def at(self, clock: Clock) -> float:
         """Return start · factor^⌊step / every⌋, held at end."""
-        value = self.start * self.factor ** (clock.step // self.every)
-        if self.end is None:
-            return value
-        return max(value, self.end) if abs(self.factor) < 1 else min(value, self.end)
+        try:
+            value = self.start * self.factor ** (clock.step // self.every)
+        except OverflowError:
+            value = self._limit()
+        return _within(value, self.extremes())
 
     def extremes(self) -> tuple[float, float]:
-        """Return start and the limit of the sequence."""
-        limit = self.end if self.end is not None else 0.0 if self.factor < 1 else float("inf")
-        limit = self.start if self.factor == 1 else limit
+        """Return start and end, or the limit of the sequence where it has no end."""
+        limit = self._limit() if self.end is None else self.end
         return min(self.start, limit), max(self.start, limit)
+
+    def _limit(self) -> float:
+        if self.start == 0 or self.factor == 1:
+            return self.start
+        return 0.0 if self.factor < 1 else copysign(inf, self.start)
 
 
 class Piecewise(Schedule):
@@ -172,12 +185,22 @@ class Piecewise(Schedule):
             return points[0][1]
         for (left, low), (right, high) in pairwise(points):
             if clock.step <= right:
-                return low + (high - low) * (clock.step - left) / (right - left)
+                return _within(_mean(low, high, (clock.step - left) / (right - left)), self.extremes())
         return points[-1][1]
 
     def extremes(self) -> tuple[float, float]:
         """Return the least and the greatest point."""
         return min(self.values), max(self.values)
+
+
+def _mean(start: float, end: float, share: float) -> float:
+    """Return the point between start and end, in a form that does not overflow."""
+    return start * (1 - share) + end * share
+
+
+def _within(value: float, extremes: tuple[float, float]) -> float:
+    """Return `value`, which rounding may have put beside the extremes, within them."""
+    return min(max(value, extremes[0]), extremes[1])
 
 
 class _NumberOrSchedule:
@@ -200,9 +223,7 @@ class _NumberOrSchedule:
         return core_schema.with_info_before_validator_function(build, handler(source))
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "number"}, {"component": "schedule"}]}
 
 

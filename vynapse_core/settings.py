@@ -64,9 +64,7 @@ class Settings(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            details = [
-                _explained(detail, cls) for detail in error.errors(include_url=False) if not _follows(detail)
-            ]
+            details = [_explained(detail, cls) for detail in error.errors(include_url=False) if not _follows(detail)]
             raise ValidationError.from_exception_data(cls.__name__, details) from None
 
 
@@ -133,9 +131,7 @@ def _text(detail: ErrorDetails, model: type[Settings]) -> tuple[str, str]:
         return "missing" + (f": {field.description}" if field and field.description else ""), ""
     if kind == "extra_forbidden":
         known = [name for name in model.model_fields if not name.startswith("_")]
-        return f"unknown key, found {found}", nearest(
-            str(detail["loc"][-1]), known
-        ) or f"known: {', '.join(known)}"
+        return f"unknown key, found {found}", nearest(str(detail["loc"][-1]), known) or f"known: {', '.join(known)}"
     if kind in _BOUND:
         key, word = _BOUND[kind]
         return f"expected a value {word} {_plain(context[key])}, found {found}", ""
@@ -144,13 +140,9 @@ def _text(detail: ErrorDetails, model: type[Settings]) -> tuple[str, str]:
         return f"expected {word} {context[key]} {unit}{'' if context[key] == 1 else 's'}, found {found}", ""
     if kind == "string_pattern_mismatch":
         field = model.model_fields.get(str(detail["loc"][-1]))
-        return f"expected a text like {context['pattern']}, found {found}", (
-            field and field.description
-        ) or ""
+        return f"expected a text like {context['pattern']}, found {found}", (field and field.description) or ""
     if kind == "literal_error":
-        return f"expected {context['expected']}, found {found}", nearest(
-            str(detail["input"]), _literals(context)
-        )
+        return f"expected {context['expected']}, found {found}", nearest(str(detail["input"]), _literals(context))
     if kind in _WANTED:
         return f"expected {_WANTED[kind]}, found {found}", ""
     if kind in ("value_error", "assertion_error"):

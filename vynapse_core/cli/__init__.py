@@ -93,9 +93,7 @@ def contributed() -> dict[str, click.Command]:
         try:
             found |= function()
         except Exception as error:
-            click.echo(
-                f"warning: {plugin.package} gives no commands: {type(error).__name__}: {error}", err=True
-            )
+            click.echo(f"warning: {plugin.package} gives no commands: {type(error).__name__}: {error}", err=True)
     return found
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -33,7 +34,13 @@ from vynapse_core.cli.examples import examples
 )
 @click.option("--log", is_flag=True, help="Draw fitness on a logarithmic axis.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
-def command(runs: tuple[Path, ...], plot: Path | None, axis: str, log: bool, markdown: bool) -> None:
+def command(
+    runs: tuple[Path, ...],
+    plot: Path | None,
+    axis: Literal["step", "evaluations", "seconds"],
+    log: bool,
+    markdown: bool,
+) -> None:
     """Compare runs, grouped by recipe.
 
     Mean, deviation and confidence interval over seeds, and tests between groups. A folder that holds runs stands

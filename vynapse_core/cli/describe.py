@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from vynapse_core.cli import options
@@ -21,7 +23,7 @@ def command(kind: str, name: str) -> None:
     from vynapse_core.reference import component_page
 
     page = component_page(options.catalogue_with_warnings(), kind, name)
-    if not click.get_text_stream("stdout").isatty():
+    if not sys.stdout.isatty():
         click.echo(page, nl=False)
         return
     from rich.console import Console

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,9 +23,7 @@ RUN = click.Path(path_type=Path, file_okay=False)
 
 def recipe_options(function: F) -> F:
     """Add `--set`, `--mode` and `--device`."""
-    device = click.option(
-        "--device", metavar="NAME", help="Compute on this device.", shell_complete=complete_device
-    )
+    device = click.option("--device", metavar="NAME", help="Compute on this device.", shell_complete=complete_device)
     mode = click.option(
         "--mode", metavar="NAME", help="Use the recipe's alternative [mode.NAME].", shell_complete=complete_mode
     )
@@ -61,7 +60,7 @@ def print_comparison(comparison: Comparison, *, markdown: bool = False) -> None:
     """Print a comparison: a table on a terminal, Markdown on request and where the output goes elsewhere."""
     from vynapse_core.comparison_tables import comparison_markdown, comparison_renderable
 
-    if markdown or not click.get_text_stream("stdout").isatty():
+    if markdown or not sys.stdout.isatty():
         click.echo(comparison_markdown(comparison))
         return
     from rich.console import Console

@@ -30,9 +30,7 @@ MOST_SEEDS = 10_000
 @options.recipe_options
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Use this seed.")
 @click.option("--seeds", metavar="N|LIST", help="Run several seeds: 5 (from the recipe's on), or 42,123,456.")
-@click.option(
-    "--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED)."
-)
+@click.option("--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED).")
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 def command(
     recipe: Path,
@@ -70,9 +68,7 @@ def command(
         options.print_comparison(compare([folder.path for folder in folders]))
 
 
-def _run_each(
-    experiment: Experiment, seeds: list[int], named: list[Path] | None, quiet: bool
-) -> list[Folder]:
+def _run_each(experiment: Experiment, seeds: list[int], named: list[Path] | None, quiet: bool) -> list[Folder]:
     """Run the seeds one after another; what ends one of them ends all, and those left are named."""
     from vynapse_core.experiment import with_seed
     from vynapse_core.folder import named_folder, new_folder
@@ -81,6 +77,8 @@ def _run_each(
     folders: list[Folder] = []
     try:
         for index, seed in enumerate(seeds):
+            if index and not quiet:
+                click.echo()
             if named is None:
                 description = experiment.recipe.experiment
                 folders.append(new_folder(Path(description.output), description.name, seed))

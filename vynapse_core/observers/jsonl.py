@@ -52,9 +52,7 @@ class Jsonl(Observer):
             device=type(recipe.device).__name__,
         )
         for plugin in experiment.catalogue.failures:
-            self._log.warning(
-                "plugin_failed", package=plugin.package, plugin=plugin.name, cause=plugin.failure
-            )
+            self._log.warning("plugin_failed", package=plugin.package, plugin=plugin.name, cause=plugin.failure)
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from vynapse_core.errors import DataError, nearest
+from vynapse_core import DataError, nearest
 
 if TYPE_CHECKING:
     import os

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from vynapse_core.errors import DataError
+from vynapse_core import DataError
 
 if TYPE_CHECKING:
     import os

@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vynapse_core.errors import DataError
+from vynapse_core import DataError
 from vynapse_tasks.data.idx import gunzipped, read_idx
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vynapse_core.errors import DataError, nearest
+from vynapse_core import DataError, nearest
 
 if TYPE_CHECKING:
     import os

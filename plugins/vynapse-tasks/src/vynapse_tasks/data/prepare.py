@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vynapse_core.errors import DataError
+from vynapse_core import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
