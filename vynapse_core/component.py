@@ -31,7 +31,10 @@ class Component(Settings):
     """What it is: set once, in the body of the contract class."""
 
     def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
-        """Yield (field, message) for what does not fit the rest of the experiment; called when it is wired."""
+        """Yield (field, message) for what does not fit the rest of the experiment; called when it is wired.
+
+        The field may name an item, as `layers.0`, and is empty for the component as a whole.
+        """
         yield from ()
 
     @classmethod

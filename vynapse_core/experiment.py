@@ -76,7 +76,7 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
         recipe = _fitted(recipe, catalogue)
         experiment = Experiment(recipe, catalogue)
         found = [
-            problem((*path, *keys(field)), message, "", source)
+            problem((*path, *_keys(field)), message, "", source)
             for path, part in components(recipe)
             for field, message in (*_misfits(part, experiment), *part.problems(experiment))
         ]
@@ -91,6 +91,11 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     """Return the same experiment with another seed."""
     description = experiment.recipe.experiment.model_copy(update={"seed": seed})
     return replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
+
+
+def _keys(field: str) -> tuple[str | int, ...]:
+    """Return the key path that a part's problem names below it: `layers.0` is an item of a field."""
+    return tuple(int(key) if key.isdigit() else key for key in field.split(".") if key)
 
 
 def _fitted(recipe: Recipe, catalogue: Catalogue) -> Recipe:
