@@ -105,5 +105,5 @@ def pins(session: nox.Session) -> None:
 
 
 def _pinned(text: str, versions: list[str]) -> str:
-    block = "".join(f'    "{version}",\n' for version in sorted(versions))
+    block = "".join(f'    "{version}",\n' for version in sorted(versions, key=lambda pin: pin.split("==")))
     return re.sub(r"(?<=^constraint-dependencies = \[\n)[^\]]*", block, text, count=1, flags=re.MULTILINE)

@@ -81,7 +81,10 @@ class Faulty(DirectTask):
 
 def catalogue():
     known = installed()
-    more = [Entry("task", "faulty", Faulty, "tests", "1"), Entry("observer", "interrupting", Interrupting, "tests", "1")]
+    more = [
+        Entry("task", "faulty", Faulty, "tests", "1"),
+        Entry("observer", "interrupting", Interrupting, "tests", "1"),
+    ]
     return type(known)(known.plugins, (*known.entries, *more), known.ops, known.kernels, known.gradients)
 
 
@@ -274,7 +277,9 @@ def test_an_observer_is_registered_for_its_run_alone(tmp_path):
             seen.append(report.step)
 
     known = catalogue()
-    known = type(known)(known.plugins, (*known.entries, Entry("observer", "watching", Watching, "tests", "1")), known.ops)
+    known = type(known)(
+        known.plugins, (*known.entries, Entry("observer", "watching", Watching, "tests", "1")), known.ops
+    )
     watched = wire(build(Source({**XOR, "observers": ["watching"], "stop": {"steps": 4}}), known), catalogue=known)
     run(watched, named_folder(tmp_path / "a"))
     run(experiment(stop={"steps": 4}), named_folder(tmp_path / "b"))

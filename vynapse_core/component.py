@@ -6,7 +6,7 @@ is declared as a contract, any installed component of the kind fits: in Python a
 table with `type`. That one rule, below, is all the wiring there is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -29,6 +29,8 @@ class Component(Settings):
 
     kind: ClassVar[str] = ""
     """What it is: set once, in the body of the contract class."""
+    example: ClassVar[Mapping[str, Any]] = {}
+    """A recipe's keys with which the conformance kit checks it, where it has keys without a default."""
 
     def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
         """Yield (field, message) for what does not fit the rest of the experiment; called when it is wired.

@@ -73,11 +73,7 @@ class Evaluation:
         task = _supervised(self.task)
         data = task.data(task.splits[0])
         if step is None:
-            return (
-                data
-                if len(data) <= FINAL_SAMPLES
-                else data.take(self._shuffled(-1, len(data))[:FINAL_SAMPLES])
-            )
+            return data if len(data) <= FINAL_SAMPLES else data.take(self._shuffled(-1, len(data))[:FINAL_SAMPLES])
         if task.batch is None or task.batch >= len(data):
             return data
         epoch, index = divmod(step, len(data) // task.batch)
@@ -97,10 +93,7 @@ class Evaluation:
         task = _supervised(self.task)
         what = ("loss", "accuracy") if task.classification else ("loss",)
         measured = {split: self.measure(networks, task.data(split), what) for split in task.splits}
-        return {
-            split: {name: float(value[0]) for name, value in values.items()}
-            for split, values in measured.items()
-        }
+        return {split: {name: float(value[0]) for name, value in values.items()} for split, values in measured.items()}
 
     def _measuring(self, graph: Graph, data: Dataset, what: tuple[str, ...]) -> Graph:
         task = _supervised(self.task)

@@ -111,11 +111,7 @@ def _fitted(recipe: Recipe, catalogue: Catalogue) -> Recipe:
 
 def _misfits(part: Component, experiment: Experiment) -> Iterator[tuple[str, str]]:
     genome = experiment.recipe.genome
-    if (
-        isinstance(part, Mutation | Crossover)
-        and genome is not None
-        and genome.encoding not in part.encodings
-    ):
+    if isinstance(part, Mutation | Crossover) and genome is not None and genome.encoding not in part.encodings:
         serves = " and ".join(sorted(part.encodings))
         yield "", f"this {part.kind} serves {serves} genomes, and the genome here is {genome.encoding}"
     if isinstance(part, Genome) and isinstance(experiment.task, DirectTask):

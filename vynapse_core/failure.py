@@ -22,7 +22,9 @@ def explained(error: BaseException, experiment: Experiment, step: int) -> BaseEx
     if isinstance(error, VynapseError) or not isinstance(error, Exception):
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"disk full after step {step}; the last checkpoint is intact: make room, then 'vynapse resume'")
+        return RunError(
+            f"disk full after step {step}; make room, and 'vynapse resume' goes on from the last checkpoint"
+        )
     if isinstance(error, MemoryError):
         return RunError(f"out of memory at step {step + 1}: a smaller population or batch needs less")
     where, component, place = _raising(error.__traceback__, experiment)

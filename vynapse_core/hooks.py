@@ -4,8 +4,8 @@
 A plugin is a module named by an entry point of the group `vynapse`; it implements any of these functions, marked with
 `@hookimpl`. Keep that module light: import what is heavy inside the functions.
 
-A hook that contributes components returns `{name: class}`, the name being what a recipe writes as `type`. Where one name
-serves classes of two kinds, the value is a tuple of them: `{"uniform": (UniformMutation, UniformCrossover)}`.
+A hook that contributes components returns `{name: class}`, the name being what a recipe writes as `type`. Where one
+name serves classes of two kinds, the value is a tuple of them: `{"uniform": (UniformMutation, UniformCrossover)}`.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ class Interrupts:
         if self.requested:
             raise KeyboardInterrupt("stopped at once, without a checkpoint of the last steps")
         self.requested = True
-        # the terminal may be gone, and a handler may come in the middle of another write
+        # the terminal may be gone, and a handler may come in the middle of another write; "\r" goes over the "^C"
         with suppress(OSError, RuntimeError, ValueError):
-            print(STOPPING, file=sys.stderr, flush=True)
+            print("\r" * sys.stderr.isatty() + STOPPING, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -66,16 +66,12 @@ def plot_fitness(
     be written, a missing matplotlib, or if no run can be drawn.
     """
     if (suffix := path.suffix.lower()) not in (".png", ".svg"):
-        raise ArgumentError(
-            f"{path}: a plot is written as .png or .svg, found {path.suffix or 'no suffix'!r}"
-        )
+        raise ArgumentError(f"{path}: a plot is written as .png or .svg, found {path.suffix or 'no suffix'!r}")
     notes: list[str] = []
     drawn = [(group, curves) for group in comparison.groups if (curves := _curves(group, x, notes))]
     if not drawn:
         reasons = "".join(f"\n  {note}" for note in notes)
-        raise ArgumentError(
-            f"no run can be drawn: each needs a metrics.csv with columns {x} and best{reasons}"
-        )
+        raise ArgumentError(f"no run can be drawn: each needs a metrics.csv with columns {x} and best{reasons}")
     picture = _render(drawn, suffix.removeprefix("."), x, band, scale)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

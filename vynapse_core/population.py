@@ -17,8 +17,8 @@ Array = NDArray[Any]
 class Genes:
     """The genes of n individuals.
 
-    All that operators on reals or bits change sits in `values`, so that one operator serves fixed and evolving topologies
-    alike; ids, counts and masks sit in `structure`.
+    All that operators on reals or bits change sits in `values`, so that one operator serves fixed and evolving
+    topologies alike; ids, counts and masks sit in `structure`.
     """
 
     values: Array
@@ -48,9 +48,7 @@ class Genes:
     @staticmethod
     def concatenated(parts: Sequence[Genes]) -> Genes:
         """Return the individuals of all `parts`, in order; the parts have the same arrays."""
-        structure = {
-            name: np.concatenate([part.structure[name] for part in parts]) for name in parts[0].structure
-        }
+        structure = {name: np.concatenate([part.structure[name] for part in parts]) for name in parts[0].structure}
         return Genes(np.concatenate([part.values for part in parts]), structure, parts[0].bounds)
 
 

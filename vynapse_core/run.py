@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +25,8 @@ from vynapse_core.networks import Networks
 from vynapse_core.plugins import HookRelay, relay
 from vynapse_core.recipe import to_toml
 from vynapse_core.stop import Progress
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,26 @@ class Result:
     """`{split: {"loss": …, "accuracy": …}}` of the best solution."""
 
 
+@dataclass(frozen=True)
+class Saved(Generic[S]):
+    """What a run's checkpoint holds."""
+
+    state: S
+    """The trainer's."""
+    progress: Progress
+
+
 def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Result:
     """Run an experiment to its end, or go on from the folder's checkpoint to the same bits.
 
-    Raises RunError for a component that raises (with its recipe path and the step) and for a population without any finite
-    fitness, CheckpointError where the state cannot be written or read. The folder's files say the same.
+    Raises RunError for a component that raises (with its recipe path and the step) and for a population without any
+    finite fitness, CheckpointError where the state cannot be written or read. The folder's files say the same.
     """
     recipe, trainer, every = experiment.recipe, experiment.trainer, experiment.recipe.checkpoint
     observers, progress, state = _observers(experiment), Progress(), None
     try:
         if resume and (folder.checkpoint / "state.json").exists():
-            state, extra = checkpoint.load(folder.checkpoint, trainer.state_type())
-            progress = Progress(**extra)
+            state, progress = _load(folder, trainer.state_type())
         resumed_at = progress.step if resume else None
         _note_start(experiment, folder, resumed_at)
         recipe.distribution.start(experiment)
@@ -63,21 +73,22 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
         # BLAS rounds otherwise on another number of threads; devices run threads of their own
         with interrupts() as asked, threadpool_limits(1, "blas"):
             state = trainer.start(experiment) if state is None else state
-            saved, saved_at = None, time.monotonic()
+            written, written_at = None, time.monotonic()
             while (reason := recipe.stop.reached(progress, experiment.task.target)) is None and not asked.requested:
                 began = time.perf_counter()
                 state, report = trainer.step(experiment, state)
                 progress = progress.after(report, time.perf_counter() - began)
                 observers.hook.vynapse_step_finished(report=report, progress=progress)
-                if every.due(progress.step, time.monotonic() - saved_at):
-                    checkpoint.save(folder.checkpoint, state, **asdict(progress))
-                    saved, saved_at = progress.step, time.monotonic()
-            if saved != progress.step:
-                checkpoint.save(folder.checkpoint, state, **asdict(progress))
+                if every.due(progress.step, time.monotonic() - written_at):
+                    checkpoint.save(folder.checkpoint, Saved(state, progress))
+                    written, written_at = progress.step, time.monotonic()
+            if written != progress.step:
+                checkpoint.save(folder.checkpoint, Saved(state, progress))
             result = _finish(experiment, folder, state, progress, reason)
     except BaseException as error:
         failure = explained(error, experiment, progress.step)
-        result = Result("failed", str(failure), progress.step, progress.evaluations, progress.seconds, None)
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        result = Result(status, str(failure) or status, progress.step, progress.evaluations, progress.seconds, None)
         _note_end(folder, result)
         observers.hook.vynapse_run_finished(result=result)
         raise failure from (None if isinstance(error, VynapseError) else error)
@@ -87,9 +98,13 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
     return result
 
 
-def _finish(
-    experiment: Experiment, folder: Folder, state: Any, progress: Progress, reason: str | None
-) -> Result:
+def _load(folder: Folder, state_type: Any) -> tuple[Any, Progress]:
+    of: Any = Saved
+    saved, _ = checkpoint.load(folder.checkpoint, of[state_type])
+    return saved.state, saved.progress
+
+
+def _finish(experiment: Experiment, folder: Folder, state: Any, progress: Progress, reason: str | None) -> Result:
     solution = experiment.trainer.best(experiment, state)
     networks = _networks(experiment, solution)
     _write_best(folder.best, solution, networks)
@@ -137,14 +152,10 @@ def _observers(experiment: Experiment) -> HookRelay:
 def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if resumed_at is not None:
-        folder.note(
-            status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}]
-        )
+        folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}])
         return
     replace_file(folder.recipe, to_toml(experiment.recipe, experiment.catalogue).encode())
-    packages = {
-        plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure
-    }
+    packages = {plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure}
     description = experiment.recipe.experiment
     folder.note(
         name=description.name,

@@ -2,7 +2,7 @@
 """Schedules: numbers that change as a run goes on, and `Scheduled`, the type of a field that takes a number or one."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from math import copysign, cos, inf, isfinite, pi
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -83,6 +83,8 @@ class OverSteps(Schedule):
 class Constant(Schedule):
     """The same value at every step."""
 
+    example: ClassVar[Mapping[str, Any]] = {"value": 0.5}
+
     value: float
     """The value."""
 
@@ -98,6 +100,8 @@ class Constant(Schedule):
 class Linear(OverSteps):
     """A straight line from start to end."""
 
+    example: ClassVar[Mapping[str, Any]] = {"start": 1.0, "end": 0.1, "steps": 10}
+
     def between(self, share: float) -> float:
         """Return the point on the line."""
         return _mean(self.start, self.end, share)
@@ -105,6 +109,8 @@ class Linear(OverSteps):
 
 class Exponential(OverSteps):
     """A geometric decay or growth from start to end: the same factor at every step."""
+
+    example: ClassVar[Mapping[str, Any]] = {"start": 1.0, "end": 0.1, "steps": 10}
 
     start: float = Field(gt=0)
     """Value at the first step."""
@@ -119,6 +125,8 @@ class Exponential(OverSteps):
 class Cosine(OverSteps):
     """Half a cosine wave from start to end: slow, fast, slow.  Reference: Loshchilov & Hutter 2017, eq. 5."""
 
+    example: ClassVar[Mapping[str, Any]] = {"start": 1.0, "end": 0.1, "steps": 10}
+
     def between(self, share: float) -> float:
         """Return the point on the half wave."""
         return _mean(self.start, self.end, (1 - cos(pi * share)) / 2)
@@ -126,6 +134,8 @@ class Cosine(OverSteps):
 
 class Step(Schedule):
     """A value multiplied by a factor every so many steps."""
+
+    example: ClassVar[Mapping[str, Any]] = {"start": 1.0, "every": 3}
 
     start: float
     """Value at the first step."""
@@ -164,6 +174,8 @@ class Step(Schedule):
 
 class Piecewise(Schedule):
     """Straight lines between given points."""
+
+    example: ClassVar[Mapping[str, Any]] = {"steps": (0, 10), "values": (1.0, 0.1)}
 
     steps: tuple[int, ...] = Field(min_length=1)
     """Steps at which the values are taken, rising."""

@@ -89,7 +89,7 @@ def _run_each(experiment: Experiment, seeds: list[int], named: list[Path] | None
                     click.echo(f"interrupted; go on with: {folders[-1].resume_command}", err=True)
                 raise click.exceptions.Exit(INTERRUPTED)
     finally:
-        if left := seeds[len(folders) :]:
+        if (left := seeds[len(folders) :]) and len(seeds) > 1:
             click.echo(f"seeds not run: {', '.join(map(str, left))}", err=True)
     return folders
 

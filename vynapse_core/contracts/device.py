@@ -49,9 +49,7 @@ class Program(ABC):
             outputs = self(arrays, {**inputs, **batch})
             arrays |= {parameter: outputs.pop(name) for name, parameter in carry.items()}
             seen.append(outputs)
-        return arrays, {
-            name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]
-        } if seen else {}
+        return arrays, {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]} if seen else {}
 
 
 class Device(Component):

@@ -34,9 +34,7 @@ class Distribution(Component):
         return 1
 
     @abstractmethod
-    def evaluate(
-        self, evaluate: Callable[[Genes, int | None], Array], genes: Genes, step: int | None
-    ) -> Array:
+    def evaluate(self, evaluate: Callable[[Genes, int | None], Array], genes: Genes, step: int | None) -> Array:
         """Return `evaluate(genes, step)`, float64 [P] or [P, M]: the same on every rank, whoever computed what."""
 
     @abstractmethod

@@ -161,7 +161,5 @@ class EpisodicTask(Task):
         """Return the state and the observations float32 [n, ...] of n environments at their start."""
 
     @abstractmethod
-    def step(
-        self, state: Mapping[str, Array], outputs: Array
-    ) -> tuple[Mapping[str, Array], Array, Array, Array]:
+    def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
         """Return state, observations [n, ...], rewards float32 [n] and ends bool [n] after `outputs` [n, k]."""

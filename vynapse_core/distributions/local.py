@@ -10,9 +10,7 @@ from vynapse_core.population import Array, Genes
 class Local(Distribution):
     """One rank: this process."""
 
-    def evaluate(
-        self, evaluate: Callable[[Genes, int | None], Array], genes: Genes, step: int | None
-    ) -> Array:
+    def evaluate(self, evaluate: Callable[[Genes, int | None], Array], genes: Genes, step: int | None) -> Array:
         """Return `evaluate(genes, step)`."""
         return evaluate(genes, step)
 

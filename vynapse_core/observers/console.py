@@ -35,7 +35,7 @@ class Console(Observer):
     _live: Any = PrivateAttr(None)
     _gone: bool = PrivateAttr(False)
     _due: float = PrivateAttr(0.0)
-    _folder: Folder = PrivateAttr(Folder(Path()))
+    _folder: Folder | None = PrivateAttr(None)
     _stop: Stop = PrivateAttr(Stop())
     _goal: float | None = PrivateAttr(None)
     _best: list[float] = PrivateAttr([])
@@ -77,17 +77,20 @@ class Console(Observer):
             self._live = None
         elif self._last is not None and self._printed != self._last[0].step:
             self._print(*self._last)
-        for text in ending(result, self._folder):
+        for text in ending(result, self._folder) if self._folder else ():
             self._say(text)
+        self._folder = None
 
     def _open(self) -> None:
         from rich.console import Console as Terminal
         from rich.live import Live
+        from rich.text import Text
 
         terminal = Terminal(highlight=False)
         if terminal.is_terminal and not terminal.is_dumb_terminal:
             self._live = Live(console=terminal, auto_refresh=False, transient=True)
             self._guarded(self._live.start)
+            self._guarded(lambda: self._live.update(Text("taking the first step", style="dim"), refresh=True))
 
     def _draw(self, report: Report, progress: Progress) -> None:
         self._best.append(progress.best)

@@ -2,6 +2,7 @@
 """`metrics.csv`: one row a step."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
@@ -32,7 +33,7 @@ class Csv(Observer):
     def vynapse_run_started(self, folder: Path, resumed_at: int | None) -> None:
         """Open the table; on resuming, drop what was written after the checkpoint."""
         path = folder / self.name
-        self._columns = cut_after(path, resumed_at) if resumed_at is not None and path.exists() else ()
+        self._columns = cut_after(path, resumed_at) if resumed_at else ()
         self._file = path.open("a" if self._columns else "w", encoding="utf-8", newline="")
 
     @hookimpl
@@ -49,9 +50,10 @@ class Csv(Observer):
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
-        """Close the table."""
+        """Close the table; where the run has failed already, a disk that is full is no more news."""
         if self._file is not None:
-            self._file.close()
+            with suppress(*(() if result.status == "finished" else (OSError,))):
+                self._file.close()
 
 
 def row(report: Report, progress: Progress) -> Mapping[str, object]:
@@ -73,14 +75,19 @@ def cut_after(path: Path, step: int) -> tuple[str, ...]:
 
     Raises CheckpointError where rows up to `step` are missing, so that a resumed table is never silently wrong.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if not lines or step == 0:
-        return ()
-    kept = lines[1 : step + 1]
-    columns = tuple(lines[0].split(","))
-    if len(kept) < step or kept[-1].split(",")[0] != str(step) or kept[-1].count(",") != lines[0].count(","):
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from None
+    head, *rows = text.splitlines() or [""]
+    kept = rows[:step]
+    steps = [row.split(",")[0] for row in kept]
+    whole = all(row.count(",") == head.count(",") for row in kept)
+    if not whole or steps != [str(n) for n in range(1, step + 1)]:
         raise CheckpointError(
             f"{path} lacks rows up to step {step} of the checkpoint; put the file back, or start anew"
         )
-    replace_file(path, ("\n".join([lines[0], *kept]) + "\n").encode())
-    return columns
+    replace_file(path, ("\n".join([head, *kept]) + "\n").encode())
+    return tuple(head.split(","))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """`events.jsonl`: a structured log, one JSON object a line."""
 
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -72,11 +73,12 @@ class Jsonl(Observer):
         if self._log is None or self._file is None:
             return
         level = self._log.error if result.status == "failed" else self._log.info
-        level(
-            "run_finished",
-            status=result.status,
-            reason=result.reason,
-            steps=result.steps,
-            best=result.best_fitness,
-        )
-        self._file.close()
+        # where the run has failed already, a disk that is full is no more news
+        with suppress(*(() if result.status == "finished" else (OSError,))), closing(self._file):
+            level(
+                "run_finished",
+                status=result.status,
+                reason=result.reason,
+                steps=result.steps,
+                best=result.best_fitness,
+            )
