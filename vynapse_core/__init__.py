@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Device as Device,
         DirectTask as DirectTask,
         Distribution as Distribution,
+        ElementwiseTask as ElementwiseTask,
         EpisodicTask as EpisodicTask,
         Genome as Genome,
         Gradient as Gradient,
@@ -80,7 +81,7 @@ _NAMES_OF = {
     "catalogue": "Catalogue",
     "clock": "Clock",
     "component": "Component",
-    "contracts": "Activation Crossover Dataset Device DirectTask Distribution EpisodicTask Genome "
+    "contracts": "Activation Crossover Dataset Device DirectTask Distribution ElementwiseTask EpisodicTask Genome "
     "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",

@@ -80,6 +80,8 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
             for path, part in components(recipe)
             for field, message in (*_misfits(part, experiment), *part.problems(experiment))
         ]
+        if recipe.stop.solved and recipe.task.target is None:
+            found.append(problem(("stop", "solved"), "this task does not say when it is solved", "", source))
     except DataError as error:
         found = [problem(("task",), str(error), "", source)]
     if found:

@@ -61,7 +61,12 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
-        return super().main(*args, **kwargs)
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            _show(error, traceback=False)
+            _flush_output()
+            sys.exit(FAILED)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong is said in words, with the exit code of its kind."""
@@ -116,7 +121,8 @@ def _show(error: Exception, *, traceback: bool) -> None:
 def _flush_output() -> None:
     """Flush stdout; where its reader has gone, drop what is left, so that Python does not complain at its exit."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

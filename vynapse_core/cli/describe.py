@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from vynapse_core.cli import options
@@ -23,7 +21,7 @@ def command(kind: str, name: str) -> None:
     from vynapse_core.reference import component_page
 
     page = component_page(options.catalogue_with_warnings(), kind, name)
-    if not sys.stdout.isatty():
+    if not options.on_terminal():
         click.echo(page, nl=False)
         return
     from rich.console import Console

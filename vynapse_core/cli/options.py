@@ -60,12 +60,17 @@ def print_comparison(comparison: Comparison, *, markdown: bool = False) -> None:
     """Print a comparison: a table on a terminal, Markdown on request and where the output goes elsewhere."""
     from vynapse_core.comparison_tables import comparison_markdown, comparison_renderable
 
-    if markdown or not sys.stdout.isatty():
+    if markdown or not on_terminal():
         click.echo(comparison_markdown(comparison))
         return
     from rich.console import Console
 
     Console().print(comparison_renderable(comparison))
+
+
+def on_terminal() -> bool:
+    """Whether somebody reads what is printed, rather than a file or a program."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

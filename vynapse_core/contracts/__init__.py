@@ -3,6 +3,7 @@
 
 from vynapse_core.contracts.device import Device, Kernel, Program
 from vynapse_core.contracts.distribution import Distribution
+from vynapse_core.contracts.elementwise import ElementwiseTask
 from vynapse_core.contracts.genome import Genome, Initialiser
 from vynapse_core.contracts.loss import Activation, Gradient, Loss
 from vynapse_core.contracts.observer import Observer
@@ -18,6 +19,7 @@ __all__ = [
     "Device",
     "DirectTask",
     "Distribution",
+    "ElementwiseTask",
     "EpisodicTask",
     "Genome",
     "Gradient",

@@ -51,7 +51,7 @@ class Console(Observer):
         self._live, self._gone, self._due = None, False, float("-inf")
         self._best, self._marks, self._last, self._printed = [], deque(maxlen=SPEED_FRAMES), None, None
         self._say(title(experiment) + (f" · resumed after step {resumed_at:,}" if resumed_at is not None else ""))
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             self._open()
 
     @hookimpl

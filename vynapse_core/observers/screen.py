@@ -153,7 +153,7 @@ def sparkline(values: Sequence[float], width: int = WIDEST) -> str:
     Values of one sign that span more than a factor of 100, as losses do, are drawn by their order of magnitude.
     """
     last = len(values) - 1
-    shown = values if last < width else [values[i * last // (width - 1)] for i in range(width)]
+    shown = values if last < width else [values[i * last // max(width - 1, 1)] for i in range(width)]
     finite = [value for value in shown if math.isfinite(value)]
     if not finite:
         return ""

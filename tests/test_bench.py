@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The bench: what it measures, and that a part which fails costs its row only."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from vynapse_core import Device, Trainer
+from vynapse_core.bench import WORKLOADS, Workload, bench, timed
+from vynapse_core.catalogue import Catalogue, Entry, installed
+
+
+class Unplugged(Device):
+    """A device whose machine is not there."""
+
+    def compile(self, graph, *, per_network=()):
+        raise RuntimeError("no | card\nis there")
+
+
+class Demanding(Trainer):
+    """A trainer with a key that has no default."""
+
+    uses_genome: ClassVar[bool] = False
+    rate: float
+    """Of learning."""
+
+    def state_type(self):
+        return dict
+
+    def start(self, experiment):
+        return {}
+
+    def step(self, experiment, state):
+        raise AssertionError("it cannot be built")
+
+    def best(self, experiment, state):
+        raise AssertionError("it cannot be built")
+
+
+def with_parts(*entries):
+    known = installed()
+    return Catalogue(known.plugins, (*known.entries, *entries), known.ops, known.kernels, known.gradients)
+
+
+def rows(catalogue, seconds=1e-6):
+    return [line.split(" | ") for line in bench(catalogue, seconds) if line.startswith("| ")]
+
+
+def test_every_device_and_trainer_that_is_installed_gets_its_rows():
+    named = [row[0].removeprefix("| ") for row in rows(installed())]
+    devices = [entry.name for entry in installed().of_kind("device") for _ in WORKLOADS]
+    assert named == ["device", *devices, "trainer", *(entry.name for entry in installed().of_kind("trainer"))]
+
+
+def test_the_figures_of_a_row_agree_with_one_another():
+    _, workload, milliseconds, rate, speed = next(row for row in rows(installed()) if row[0] == "| reference")
+    calls = 1e3 / float(milliseconds)
+    assert str(WORKLOADS[0]) == workload
+    assert float(rate.replace(",", "")) == pytest.approx(calls * WORKLOADS[0].networks, rel=0.01)
+    assert float(speed.strip(" |")) == pytest.approx(calls * WORKLOADS[0].flops / 1e9, abs=0.006)
+
+
+def test_a_part_that_fails_says_so_in_its_row_and_the_others_are_measured():
+    parts = (
+        Entry("device", "unplugged", Unplugged, "tests", "1"),
+        Entry("trainer", "demanding", Demanding, "tests", "1"),
+    )
+    said = {row[0].removeprefix("| "): row[2] for row in rows(with_parts(*parts))}
+    assert said["unplugged"] == r"RuntimeError: no \| card is there"
+    assert "rate: missing" in said["demanding"]
+    assert float(said["evolution"]) > 0
+
+
+def test_the_operations_of_a_workload_are_those_of_its_products():
+    assert Workload((3, 5, 2), networks=7, samples=11).flops == 2 * 7 * 11 * (3 * 5 + 5 * 2)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9])
+def test_a_call_is_timed_at_least_once_after_one_that_does_not_count(seconds):
+    calls = []
+    assert timed(lambda: calls.append(1), seconds) >= 0
+    assert len(calls) == 2
+
+
+def test_a_call_that_takes_longer_than_there_is_time_is_not_repeated():
+    calls = []
+    timed(lambda: calls.append(sum(range(100_000))), 1e-4)
+    assert len(calls) == 2

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""ElementwiseTask: an environment as functions of numbers, which run on arrays and compile into loops alike."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vynapse_core.contracts.task import EpisodicTask
+from vynapse_core.population import Array
+from vynapse_core.streams import Stream
+
+
+class ElementwiseTask(EpisodicTask):
+    """An episodic task whose state is a few numbers, and whose step is arithmetic on them.
+
+    `advance` and `observe` are static functions of arithmetic, comparisons, NumPy's element-wise functions and
+    `np.where`: given arrays [n] they step n environments at once, given numbers they step one. A device that compiles
+    calls them with numbers and fuses them with the policy; there is no second description of the task.
+    """
+
+    components: ClassVar[tuple[str, ...]]
+    """Names of the numbers that make up the state, in order."""
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """What `advance` and `observe` need to know of this task's fields, as numbers."""
+        return ()
+
+    @abstractmethod
+    def start(self, n: int, rng: Stream) -> tuple[Array, ...]:
+        """Return the components, each float32 [n], of n start states."""
+
+    @staticmethod
+    @abstractmethod
+    def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
+        """Return (state, reward, ended) after the network's `outputs`; all three arguments are tuples of numbers."""
+
+    @staticmethod
+    @abstractmethod
+    def observe(parameters: Any, state: Any) -> Any:
+        """Return what the network sees of a state, a tuple of numbers."""
+
+    def reset(self, n: int, rng: Stream) -> tuple[Mapping[str, Array], Array]:
+        """Return the state and the observations float32 [n, k] of n environments at their start."""
+        state = self.start(n, rng)
+        return dict(zip(self.components, state, strict=True)), self._seen(state)
+
+    def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
+        """Return state, observations [n, k], rewards [n] and ends [n] after the networks' `outputs` [n, m]."""
+        before = tuple(state[name] for name in self.components)
+        after, reward, ended = self.advance(self.parameters, before, tuple(outputs.T))
+        n = len(outputs)
+        rewards = np.broadcast_to(np.asarray(reward, np.float32), n)
+        ends = np.broadcast_to(np.asarray(ended, bool), n)
+        return dict(zip(self.components, after, strict=True)), self._seen(after), rewards, ends
+
+    def _seen(self, state: tuple[Array, ...]) -> Array:
+        return np.stack(self.observe(self.parameters, state), axis=1).astype(np.float32, copy=False)
