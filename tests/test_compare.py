@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import scipy.stats
+import tomli
 import tomli_w
 from hypothesis import given, strategies as st
 from rich.console import Console
@@ -84,6 +85,14 @@ def test_runs_that_differ_only_in_seed_output_and_description_are_one_group(tmp_
     (second / "recipe.toml").write_text(text, "utf-8")
     (group,) = compare([first, second]).groups
     assert [run.seed for run in group.runs] == [1, 2]
+
+
+def test_what_watches_a_run_makes_no_other_group(tmp_path: Path) -> None:
+    for seed, observers in ((1, []), (2, [{"type": "csv"}])):
+        recipe = make_run(tmp_path / str(seed), seed) / "recipe.toml"
+        tree = tomli.loads(recipe.read_text("utf-8")) | {"observers": observers, "checkpoint": {"steps": seed}}
+        recipe.write_text(tomli_w.dumps(tree), "utf-8")
+    assert len(compare([tmp_path]).groups) == 1
 
 
 def test_the_formatting_of_a_recipe_does_not_matter(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vynapse_core.observers.csv import TIME_COLUMNS
 from vynapse_core.source import modes_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-RECIPES = sorted(EXAMPLES.glob("*.toml"))
+RECIPES = sorted(path for path in EXAMPLES.rglob("*.toml") if path.name != "pyproject.toml")
 CASES = [(path, mode) for path in RECIPES for mode in (None, *modes_of(path))]
 STEPS = 3
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from rich.console import Console as Terminal, Group
 from rich.live import Live
 
@@ -317,7 +317,9 @@ def test_individuals_that_failed_are_counted_on_the_screen():
     assert drawn(View(report, progress, Stop(), None, [1.0], 1.0, 1.0), 80)[0].endswith("failed 12")
 
 
-@given(st.lists(st.floats(), max_size=300), st.integers(2, 100))
+@given(st.lists(st.floats(), max_size=300), st.integers(1, 100))
+@example([-1.7e308, 1.7e308], 10)
+@example([5e-324, 1e-323], 10)
 def test_a_curve_is_as_wide_as_its_values_or_the_screen(values, width):
     curve = sparkline(values, width)
     assert set(curve) <= {*BARS, " "}

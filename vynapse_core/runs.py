@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MARKS = ("run.json", "result.json", "metrics.csv")
 """Files of which a run folder has at least one; a recipe alone may as well be one that nobody has run."""
 
-SEED_ONLY = ("experiment.seed", "experiment.output", "experiment.description")
-"""Key paths in which two runs of one recipe may differ."""
+UNRELATED = ("experiment.seed", "experiment.output", "experiment.description", "observers", "checkpoint")
+"""Key paths in which two runs of one recipe may differ: what changes no number but by the seed."""
 
 MEASURED = ("best_fitness", "steps", "evaluations", "seconds")
 ENVIRONMENT = ("versions.", "host.")
@@ -42,7 +42,7 @@ class Run:
     started: str
     reason: str
     settings: Mapping[str, str]
-    """The resolved recipe as key path -> value, without `SEED_ONLY`: equal for all seeds of one recipe."""
+    """The resolved recipe as key path -> value, without `UNRELATED`: equal for all seeds of one recipe."""
     quantities: Mapping[str, float]
     """Those of `MEASURED` and each metric as `split.name`, such as `test.accuracy`; finite numbers only."""
     environment: Mapping[str, str]
@@ -101,7 +101,7 @@ def read_run(folder: Path, notes: list[str]) -> Run | None:
         seed=seed if isinstance(seed, int) else None,
         started=str(about.get("started", "")),
         reason=printable(result.get("reason", "unknown")),
-        settings={path: _text(value) for path, value in recipe.items() if path not in SEED_ONLY},
+        settings={path: _text(value) for path, value in recipe.items() if not _unrelated(path)},
         quantities=quantities,
         environment={path: printable(value) for path, value in about.items() if path.startswith(ENVIRONMENT)},
     )
@@ -110,6 +110,10 @@ def read_run(folder: Path, notes: list[str]) -> Run | None:
 def printable(value: object) -> str:
     """Return `str(value)` without control characters: names come from files and go to a terminal."""
     return "".join(c if c.isprintable() else "�" for c in " ".join(str(value).split()))
+
+
+def _unrelated(path: str) -> bool:
+    return any(path == key or path.startswith(f"{key}.") for key in UNRELATED)
 
 
 def _is_finite(value: object) -> bool:

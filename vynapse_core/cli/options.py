@@ -95,7 +95,8 @@ def complete_mode(ctx: click.Context, param: click.Parameter, incomplete: str) -
     from vynapse_core.errors import VynapseError
     from vynapse_core.source import modes_of
 
-    recipe = ctx.params.get("recipe")
+    # an option that still lacks its value leaves the arguments before it unnamed
+    recipe = ctx.params.get("recipe") or next(iter(ctx.args), None)
     try:
         return [mode for mode in (modes_of(Path(recipe)) if recipe else ()) if mode.startswith(incomplete)]
     except VynapseError:

@@ -159,7 +159,8 @@ def sparkline(values: Sequence[float], width: int = WIDEST) -> str:
         return ""
     least, greatest = sorted((abs(min(finite)), abs(max(finite))))
     by_magnitude = min(finite) * max(finite) > 0 and greatest > 100 * least
-    heights = [_height(value, by_magnitude) for value in shown]
+    # halves, as the difference of two floats may be greater than any float
+    heights = [_height(value, by_magnitude) / 2 for value in shown]
     low = min(height for height in heights if math.isfinite(height))
     span = (max(height for height in heights if math.isfinite(height)) - low) or 1.0
     return "".join(BARS[int((h - low) / span * (len(BARS) - 1))] if math.isfinite(h) else " " for h in heights)
