@@ -359,6 +359,8 @@ def test_a_failure_ends_several_seeds_and_names_those_not_run(folder, monkeypatc
 def test_a_quiet_run_prints_nothing_and_writes_everything(folder):
     assert done("run", "xor.toml", "--quiet", "--seeds", "2", "--out", "out") == ""
     assert len(rows(folder / "out" / "s7")) == 6
+    done("run", "xor.toml", "--out", "shown")
+    assert resolved(folder / "shown") == resolved(folder / "out" / "s7")
 
 
 def test_a_mode_replaces_its_tables(folder):

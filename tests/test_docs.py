@@ -246,6 +246,12 @@ def test_the_site_has_a_page_for_every_kind() -> None:
     assert [kind for kind in KINDS if f"components/{kind}.md" not in navigation] == []
 
 
+def test_every_decision_is_listed() -> None:
+    listed = (ROOT / "docs" / "decisions" / "index.md").read_text(encoding="utf-8")
+    pages = [page.name for page in (ROOT / "docs" / "decisions").glob("0*.md")]
+    assert [name for name in pages if f"({name})" not in listed] == []
+
+
 def test_a_block_that_cannot_run_says_why(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- not run: it would never end -->\n```console\n$ yes\n```\n", encoding="utf-8")

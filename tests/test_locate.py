@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli
 import tomli_w
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from vynapse_core.locate import json_lines, line_of, toml_lines
 

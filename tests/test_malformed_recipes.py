@@ -509,7 +509,7 @@ def test_the_table_holds_no_case_twice_and_enough_of_them() -> None:
     [
         ("", 1, "", "JSON syntax"),
         ("{", 1, "", "JSON syntax"),
-        ('{"task": "bowl",\n}', 2, "", "JSON syntax"),
+        ('{"task": "bowl"\n"trainer"}', 2, "", "JSON syntax"),
         ("[1]", None, "", "expected an object, {...}, found [1] (array)"),
         ("3", None, "", "found 3 (integer)"),
         ("null", None, "", "expected an object"),

@@ -236,7 +236,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", full)
-        with pytest.raises((RunError, CheckpointError), match="disk full|No space"):
+        with pytest.raises((RunError, CheckpointError), match=r"disk full|No space"):
             run(experiment({**XOR, "checkpoint": {"steps": 1}}), folder, resume=True)
     assert (folder.checkpoint / "state.json").read_bytes() == before
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Trainer as Trainer,
     )
     from vynapse_core.contracts.loss import target_like as target_like
+    from vynapse_core.devices.arguments import Arguments as Arguments, Given as Given, kernels_for as kernels_for
     from vynapse_core.errors import (
         DataError as DataError,
         GraphError as GraphError,
@@ -85,6 +86,7 @@ _NAMES_OF = {
     "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
+    "devices.arguments": "Arguments Given kernels_for",
     "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
     "graph": "Graph Node",

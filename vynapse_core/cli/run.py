@@ -60,7 +60,7 @@ def command(
     named: list[Path] | None = None
     if out is not None:
         named = [unused(out if len(chosen) == 1 else out / f"s{number}") for number in chosen]
-    folders = _run_each(_without_console(experiment) if quiet else experiment, chosen, named, quiet)
+    folders = _run_each(_silent(experiment) if quiet else experiment, chosen, named, quiet)
     if len(folders) > 1 and not quiet:
         from vynapse_core.compare import compare
 
@@ -119,11 +119,12 @@ def _seeds(seed: int | None, seeds: str | None, first: int) -> list[int]:
     return numbers
 
 
-def _without_console(experiment: Experiment) -> Experiment:
+def _silent(experiment: Experiment) -> Experiment:
+    """Return the experiment with a screen that shows nothing, its recipe being the same."""
     from dataclasses import replace
 
     from vynapse_core.observers.console import Console
 
     recipe = experiment.recipe
-    kept = tuple(observer for observer in recipe.observers if not isinstance(observer, Console))
-    return replace(experiment, recipe=recipe.model_copy(update={"observers": kept}))
+    observers = tuple(each.silent() if isinstance(each, Console) else each for each in recipe.observers)
+    return replace(experiment, recipe=recipe.model_copy(update={"observers": observers}))

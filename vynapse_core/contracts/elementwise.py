@@ -2,8 +2,8 @@
 """ElementwiseTask: an environment as functions of numbers, which run on arrays and compile into loops alike."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,17 +11,27 @@ from vynapse_core.contracts.task import EpisodicTask
 from vynapse_core.population import Array
 from vynapse_core.streams import Stream
 
+Advance: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+Observe: TypeAlias = Callable[[Any, Any], Any]
+
 
 class ElementwiseTask(EpisodicTask):
     """An episodic task whose state is a few numbers, and whose step is arithmetic on them.
 
-    `advance` and `observe` are static functions of arithmetic, comparisons, NumPy's element-wise functions and
-    `np.where`: given arrays [n] they step n environments at once, given numbers they step one. A device that compiles
-    calls them with numbers and fuses them with the policy; there is no second description of the task.
+    `advance` and `observe` are functions of arithmetic, comparisons, NumPy's element-wise functions and `np.where`:
+    given arrays [n] they step n environments at once, given numbers they step one. A device that compiles calls them
+    with numbers and fuses them with the policy; there is no second description of the task.
+
+    So that they compile, they stand at the top of their module, read its constants only, and call nothing but NumPy;
+    no branch and no number of turns of a loop depends on a value, and tuples have a length that the class and its
+    fields settle. An environment may be stepped on after its end, and must stay quiet then. Their arithmetic may be
+    wider than the state, which is rounded to the type of its start after each step.
     """
 
-    components: ClassVar[tuple[str, ...]]
-    """Names of the numbers that make up the state, in order."""
+    @property
+    @abstractmethod
+    def components(self) -> tuple[str, ...]:
+        """Names of the numbers that make up the state, in order."""
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -32,15 +42,15 @@ class ElementwiseTask(EpisodicTask):
     def start(self, n: int, rng: Stream) -> tuple[Array, ...]:
         """Return the components, each float32 [n], of n start states."""
 
-    @staticmethod
+    @property
     @abstractmethod
-    def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
-        """Return (state, reward, ended) after the network's `outputs`; all three arguments are tuples of numbers."""
+    def advance(self) -> Advance:
+        """The function (parameters, state, outputs) -> (state, reward, ended); all but the last two are tuples."""
 
-    @staticmethod
+    @property
     @abstractmethod
-    def observe(parameters: Any, state: Any) -> Any:
-        """Return what the network sees of a state, a tuple of numbers."""
+    def observe(self) -> Observe:
+        """The function (parameters, state) -> what the network sees; all three are tuples of numbers."""
 
     def reset(self, n: int, rng: Stream) -> tuple[Mapping[str, Array], Array]:
         """Return the state and the observations float32 [n, k] of n environments at their start."""
@@ -50,7 +60,9 @@ class ElementwiseTask(EpisodicTask):
     def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
         """Return state, observations [n, k], rewards [n] and ends [n] after the networks' `outputs` [n, m]."""
         before = tuple(state[name] for name in self.components)
-        after, reward, ended = self.advance(self.parameters, before, tuple(outputs.T))
+        found, reward, ended = self.advance(self.parameters, before, tuple(outputs.T))
+        pairs = zip(found, before, strict=True)
+        after = tuple(np.broadcast_to(new, old.shape).astype(old.dtype, copy=False) for new, old in pairs)
         n = len(outputs)
         rewards = np.broadcast_to(np.asarray(reward, np.float32), n)
         ends = np.broadcast_to(np.asarray(ended, bool), n)

@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -32,6 +32,7 @@ class Console(Observer):
     every: float = Field(1.0, gt=0)
     """Time between two lines where there is no terminal, in seconds."""
 
+    _silent: bool = PrivateAttr(False)
     _live: Any = PrivateAttr(None)
     _gone: bool = PrivateAttr(False)
     _due: float = PrivateAttr(0.0)
@@ -43,15 +44,21 @@ class Console(Observer):
     _last: tuple[Report, Progress] | None = PrivateAttr(None)
     _printed: int | None = PrivateAttr(None)
 
+    def silent(self) -> Self:
+        """Return this screen as one that shows nothing."""
+        copy = self.model_copy()
+        copy._silent = True
+        return copy
+
     @hookimpl
     def vynapse_run_started(self, experiment: "Experiment", folder: Path, resumed_at: int | None) -> None:
         """Print what is run, and open the display."""
         recipe = experiment.recipe
         self._folder, self._stop, self._goal = Folder(folder), recipe.stop, _goal(experiment)
-        self._live, self._gone, self._due = None, False, float("-inf")
+        self._live, self._gone, self._due = None, self._silent, float("-inf")
         self._best, self._marks, self._last, self._printed = [], deque(maxlen=SPEED_FRAMES), None, None
         self._say(title(experiment) + (f" · resumed after step {resumed_at:,}" if resumed_at is not None else ""))
-        if sys.stdout is not None and sys.stdout.isatty():
+        if not self._gone and sys.stdout is not None and sys.stdout.isatty():
             self._open()
 
     @hookimpl
