@@ -106,7 +106,8 @@ def refused(*arguments):
 
 def process(*arguments, **options):
     """Run a command in a process of its own."""
-    options = {"capture_output": True, "encoding": "utf-8", "timeout": 60} | options
+    options = {"capture_output": True, "encoding": "utf-8", "timeout": 60, "env": os.environ} | options
+    options["env"] = {"PYTHONIOENCODING": "utf-8"} | options["env"]
     return subprocess.run([VYNAPSE, *map(str, arguments)], **options)
 
 
@@ -275,13 +276,14 @@ def test_a_run_goes_on_to_its_end_when_the_reader_of_its_output_leaves(folder):
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        ran = process(
-            "run", "xor.toml", "--out", "out", cwd=folder, capture_output=False, stdout=writing, stderr=subprocess.PIPE
-        )
+        pipes = {"capture_output": False, "stdout": writing, "stderr": subprocess.PIPE}
+        ran = process("run", "xor.toml", "--out", "out", cwd=folder, **pipes)
+        several = process("run", "xor.toml", "--seeds", "2", "--out", "several", cwd=folder, **pipes)
     finally:
         os.close(writing)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert json.loads((folder / "out" / "result.json").read_text())["status"] == "finished"
+    assert (ran.returncode, ran.stderr, several.stderr) == (0, "", "")
+    for run in ("out", "several/s7", "several/s8"):
+        assert json.loads((folder / run / "result.json").read_text())["status"] == "finished"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -509,6 +511,15 @@ def test_describe_tells_keys_defaults_and_bounds():
     assert "sigma" in page
     assert "0.1" in page
     assert "standard deviation" in page.lower()
+
+
+def test_a_terminal_gets_pages_and_tables_drawn_for_it(folder, monkeypatch):
+    monkeypatch.setattr("vynapse_core.cli.options.on_terminal", lambda: True)
+    page = done("describe", "mutation", "gaussian")
+    assert "# `gaussian`" not in page
+    assert "gaussian" in page
+    table = done("run", "xor.toml", "--seeds", "2", "--out", "out")
+    assert "│ best fitness" in table
 
 
 def test_the_schema_is_one_and_takes_the_recipe_that_check_prints(folder):

@@ -9,7 +9,7 @@ import pytest
 
 from vynapse_core import load_recipe, wire
 from vynapse_core.folder import named_folder
-from vynapse_core.run import run
+from vynapse_core.run import run_experiment
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MNIST = Path(os.environ.get("VYNAPSE_DATA", "")) / "mnist"
@@ -23,7 +23,7 @@ def results(name, seeds, folder, *overrides):
     for seed in seeds:
         changed = (f"experiment.seed={seed}", "observers=[]", *overrides)
         experiment = wire(load_recipe(EXAMPLES / f"{name}.toml", overrides=changed))
-        found.append(run(experiment, named_folder(folder / f"{name}-{seed}")))
+        found.append(run_experiment(experiment, named_folder(folder / f"{name}-{seed}")))
     return found
 
 

@@ -40,7 +40,7 @@ from vynapse_core.experiment import wire
 from vynapse_core.folder import Folder
 from vynapse_core.recipe import Recipe, build
 from vynapse_core.reference import CONTRACTS
-from vynapse_core.run import run
+from vynapse_core.run import run_experiment
 from vynapse_core.source import Source
 
 ROOT = Path(__file__).parents[1]
@@ -194,7 +194,7 @@ def run_recipe(tree: dict[str, Any], story: Story, line: int) -> None:
             folder.mkdir()
             source = Source(whole)
             experiment = wire(build(source), source=source)
-            assert run(experiment, Folder(folder)).status == "finished"
+            assert run_experiment(experiment, Folder(folder)).status == "finished"
 
 
 def completed(tree: dict[str, Any]) -> dict[str, Any]:

@@ -210,6 +210,7 @@ def test_an_interrupt_ends_several_seeds_and_names_those_not_run(folder):
     ]
 
 
+@needs_signals
 @pytest.mark.skipif(shutil.which("nohup") is None, reason="there is no nohup here")
 def test_a_run_started_by_nohup_outlives_its_terminal(folder, whole):
     process = start(folder, "run", "xor.toml", "--out", "run", program=("nohup", VYNAPSE))

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         nearest as nearest,
     )
     from vynapse_core.experiment import Experiment as Experiment, wire as wire
+    from vynapse_core.folder import Folder as Folder, named_folder as named_folder, new_folder as new_folder
     from vynapse_core.graph import Graph as Graph, Node as Node
     from vynapse_core.hooks import hookimpl as hookimpl
     from vynapse_core.networks import Networks as Networks
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
         best_first as best_first,
     )
     from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
-    from vynapse_core.run import Result as Result, run as run
+    from vynapse_core.run import Result as Result, run_experiment as run_experiment
     from vynapse_core.schedules import Schedule as Schedule, Scheduled as Scheduled, value_at as value_at
     from vynapse_core.settings import mistake as mistake
     from vynapse_core.stop import Progress as Progress
@@ -89,13 +90,14 @@ _NAMES_OF = {
     "devices.arguments": "Arguments Given kernels_for",
     "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
+    "folder": "Folder named_folder new_folder",
     "graph": "Graph Node",
     "hooks": "hookimpl",
     "networks": "Networks",
     "ops": "Op",
     "population": "Array Genes Population best_first",
     "recipe": "Recipe load_recipe",
-    "run": "Result run",
+    "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
     "settings": "mistake",
     "stop": "Progress",

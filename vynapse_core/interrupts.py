@@ -27,7 +27,8 @@ class Interrupts:
         self.requested = True
         # the terminal may be gone, and a handler may come in the middle of another write; "\r" goes over the "^C"
         with suppress(OSError, RuntimeError, ValueError):
-            print("\r" * sys.stderr.isatty() + STOPPING, file=sys.stderr, flush=True)
+            if sys.stderr is not None:
+                print("\r" * sys.stderr.isatty() + STOPPING, file=sys.stderr, flush=True)
 
 
 @contextmanager

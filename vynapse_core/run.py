@@ -18,9 +18,10 @@ from vynapse_core.contracts import Solution
 from vynapse_core.errors import RunError, VynapseError
 from vynapse_core.experiment import Experiment
 from vynapse_core.failure import explained
-from vynapse_core.files import replace_file, write_json
+from vynapse_core.files import replace_file, synchronise, write_json
 from vynapse_core.folder import Folder, environment
 from vynapse_core.interrupts import interrupts
+from vynapse_core.lock import locked
 from vynapse_core.networks import Networks
 from vynapse_core.plugins import HookRelay, relay
 from vynapse_core.recipe import to_toml
@@ -55,12 +56,18 @@ class Saved(Generic[S]):
     progress: Progress
 
 
-def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Result:
+def run_experiment(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Result:
     """Run an experiment to its end, or go on from the folder's checkpoint to the same bits.
 
     Raises RunError for a component that raises (with its recipe path and the step) and for a population without any
-    finite fitness, CheckpointError where the state cannot be written or read. The folder's files say the same.
+    finite fitness, CheckpointError where the state cannot be written or read. The folder's files say the same. Raises
+    ArgumentError where another process is running in the folder.
     """
+    with locked(folder.path):
+        return _run(experiment, folder, resume=resume)
+
+
+def _run(experiment: Experiment, folder: Folder, *, resume: bool) -> Result:
     recipe, trainer, every = experiment.recipe, experiment.trainer, experiment.recipe.checkpoint
     observers, progress, state = _observers(experiment), Progress(), None
     try:
@@ -80,10 +87,10 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
                 progress = progress.after(report, time.perf_counter() - began)
                 observers.hook.vynapse_step_finished(report=report, progress=progress)
                 if every.due(progress.step, time.monotonic() - written_at):
-                    checkpoint.save(folder.checkpoint, Saved(state, progress))
+                    _save(folder, Saved(state, progress))
                     written, written_at = progress.step, time.monotonic()
             if written != progress.step:
-                checkpoint.save(folder.checkpoint, Saved(state, progress))
+                _save(folder, Saved(state, progress))
             result = _finish(experiment, folder, state, progress, reason)
     except BaseException as error:
         failure = explained(error, experiment, progress.step)
@@ -96,6 +103,13 @@ def run(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Resu
         recipe.distribution.stop()
     observers.hook.vynapse_run_finished(result=result)
     return result
+
+
+def _save(folder: Folder, saved: Saved[Any]) -> None:
+    # a resumed run needs the table up to its checkpoint, after a power cut too
+    if folder.metrics.exists():
+        synchronise(folder.metrics)
+    checkpoint.save(folder.checkpoint, saved)
 
 
 def _load(folder: Folder, state_type: Any) -> tuple[Any, Progress]:

@@ -30,7 +30,7 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     from vynapse_core.files import replace_file
     from vynapse_core.folder import existing_folder
     from vynapse_core.recipe import build, to_toml
-    from vynapse_core.run import run
+    from vynapse_core.run import run_experiment
     from vynapse_core.source import read_source
 
     folder = existing_folder(run_dir)
@@ -41,7 +41,7 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     if changed := dict(_changed(before, source.tree)):
         folder.note(changes=[*folder.noted().get("changes", []), changed])
         replace_file(folder.recipe, to_toml(experiment.recipe, catalogue).encode())
-    if run(experiment, folder, resume=True).status == "interrupted":
+    if run_experiment(experiment, folder, resume=True).status == "interrupted":
         raise click.exceptions.Exit(INTERRUPTED)
 
 

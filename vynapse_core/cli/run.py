@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,19 +73,20 @@ def _run_each(experiment: Experiment, seeds: list[int], named: list[Path] | None
     """Run the seeds one after another; what ends one of them ends all, and those left are named."""
     from vynapse_core.experiment import with_seed
     from vynapse_core.folder import named_folder, new_folder
-    from vynapse_core.run import run
+    from vynapse_core.run import run_experiment
 
     folders: list[Folder] = []
     try:
         for index, seed in enumerate(seeds):
             if index and not quiet:
-                click.echo()
+                with suppress(OSError):
+                    click.echo()
             if named is None:
                 description = experiment.recipe.experiment
                 folders.append(new_folder(Path(description.output), description.name, seed))
             else:
                 folders.append(named_folder(named[index]))
-            if run(with_seed(experiment, seed), folders[-1]).status == "interrupted":
+            if run_experiment(with_seed(experiment, seed), folders[-1]).status == "interrupted":
                 if quiet:
                     click.echo(f"interrupted; go on with: {folders[-1].resume_command}", err=True)
                 raise click.exceptions.Exit(INTERRUPTED)

@@ -3,7 +3,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -11,21 +11,19 @@ from vynapse_core.contracts.task import EpisodicTask
 from vynapse_core.population import Array
 from vynapse_core.streams import Stream
 
-Advance: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
-Observe: TypeAlias = Callable[[Any, Any], Any]
-
 
 class ElementwiseTask(EpisodicTask):
     """An episodic task whose state is a few numbers, and whose step is arithmetic on them.
 
-    `advance` and `observe` are functions of arithmetic, comparisons, NumPy's element-wise functions and `np.where`:
-    given arrays [n] they step n environments at once, given numbers they step one. A device that compiles calls them
-    with numbers and fuses them with the policy; there is no second description of the task.
+    `advance` and `observe` are functions of arithmetic, comparisons and NumPy's element-wise functions: given arrays
+    [n] they step n environments at once, given numbers they step one. A device that compiles calls them with numbers
+    and fuses them with the policy; there is no second description of the task.
 
     So that they compile, they stand at the top of their module, read its constants only, and call nothing but NumPy;
-    no branch and no number of turns of a loop depends on a value, and tuples have a length that the class and its
-    fields settle. An environment may be stepped on after its end, and must stay quiet then. Their arithmetic may be
-    wider than the state, which is rounded to the type of its start after each step.
+    no branch and no number of turns of a loop depends on a value: a choice is a product with a comparison (`np.where`
+    of numbers is an array to a compiler). Tuples have a length that the class and its fields settle. An environment may
+    be stepped on after its end, and must stay quiet then. The arithmetic may be wider than the state, which is rounded
+    to the type of its start after each step.
     """
 
     @property
@@ -44,12 +42,12 @@ class ElementwiseTask(EpisodicTask):
 
     @property
     @abstractmethod
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[[Any, Any, Any], tuple[Any, Any, Any]]:
         """The function (parameters, state, outputs) -> (state, reward, ended); all but the last two are tuples."""
 
     @property
     @abstractmethod
-    def observe(self) -> Observe:
+    def observe(self) -> Callable[[Any, Any], Any]:
         """The function (parameters, state) -> what the network sees; all three are tuples of numbers."""
 
     def reset(self, n: int, rng: Stream) -> tuple[Mapping[str, Array], Array]:
