@@ -20,6 +20,7 @@ from vynapse_core import (
     Observer,
     Streams,
     SupervisedTask,
+    Task,
     hookimpl,
     wire,
 )
@@ -94,7 +95,7 @@ def devices() -> Iterator[str]:
         yield entry.name
 
 
-def experiment(task: Samples, genome: Given, device: Given, trainer: Given | None = None) -> Experiment:
+def experiment(task: Task | Given, genome: Given, device: Given, trainer: Given | None = None) -> Experiment:
     """Return the experiment of a task, wired."""
     tree = {"task": task, "genome": genome, "device": device, "trainer": trainer or {"type": "evolution"}}
     return wire(build(Source(tree, "benchmark"), installed()))

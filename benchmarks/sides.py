@@ -88,6 +88,10 @@ class Contest:
     notes: Sequence[str] = ()
 
 
+class AbsentError(Exception):
+    """A side that cannot take part, with the cause for its row."""
+
+
 Maker = Callable[..., Callable[[], Any] | Side]
 """Takes the problem, imports its library, and returns the call or the whole side."""
 
@@ -110,6 +114,8 @@ def gathered(
             sides.append(side)
         except ModuleNotFoundError as error:
             absent[name] = f"not installed ({error.name})"
+        except AbsentError as error:
+            absent[name] = str(error)
         except Exception as error:
             absent[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
     return sides, absent

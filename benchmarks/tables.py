@@ -125,7 +125,7 @@ def _ratios(ours: Measured | None, one: Measured) -> list[str]:
     if ours is None or one is ours:
         return ["", ""]
     times = ratio(ours, one)
-    return [f"{times.median:.2f} ×", f"{times.least:.2f}–{times.most:.2f}"]
+    return [f"{_rounded(times.median)} ×", f"{_rounded(times.least)}–{_rounded(times.most)}"]
 
 
 def _rounded(value: float) -> str:

@@ -14,8 +14,9 @@ from vynapse_core.plugins import Plugin, check_hooks
 from vynapse_tasks import plugin
 
 TASKS = (
-    "ackley", "csv", "digits", "idx", "mnist", "npz", "onemax", "parity", "powers_of_two", "rastrigin",
-    "rosenbrock", "sphere", "trap", "xor",
+    "ackley", "acrobot", "cartpole", "csv", "digits", "idx", "mnist", "mountain_car", "mountain_car_continuous",
+    "npz", "onemax", "parity", "pendulum", "pole_balancing", "powers_of_two", "rastrigin", "rosenbrock", "sphere",
+    "trap", "xor",
 )  # fmt: skip
 LOSSES = ("binary_cross_entropy", "cross_entropy", "huber", "mae", "mse")
 

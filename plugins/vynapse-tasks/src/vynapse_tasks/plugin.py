@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def vynapse_tasks() -> Mapping[str, type[Component]]:
-    """Contribute logic functions, functions of bits and of reals, and data sets."""
+    """Contribute logic functions, functions of bits and of reals, data sets, and systems to be controlled."""
     from vynapse_tasks.bitstrings import OneMax, Trap
+    from vynapse_tasks.control.acrobot import Acrobot
+    from vynapse_tasks.control.cartpole import CartPole
+    from vynapse_tasks.control.mountain_car import MountainCar, MountainCarContinuous
+    from vynapse_tasks.control.pendulum import Pendulum
+    from vynapse_tasks.control.pole_balancing import PoleBalancing
     from vynapse_tasks.digits import Digits
     from vynapse_tasks.files import Csv, Idx, Npz
     from vynapse_tasks.functions import Ackley, Rastrigin, Rosenbrock, Sphere
@@ -39,6 +44,12 @@ def vynapse_tasks() -> Mapping[str, type[Component]]:
         "idx": Idx,
         "npz": Npz,
         "csv": Csv,
+        "cartpole": CartPole,
+        "pole_balancing": PoleBalancing,
+        "mountain_car": MountainCar,
+        "mountain_car_continuous": MountainCarContinuous,
+        "acrobot": Acrobot,
+        "pendulum": Pendulum,
     }
 
 

@@ -4,12 +4,13 @@
 The equations are those of the book (Sutton & Barto), as Gymnasium integrates them: Runge and Kutta's fourth order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Advance, Array, ElementwiseTask, Observe, Stream
+from vynapse_core import Array, ElementwiseTask, Stream
 
 GRAVITY = 9.8
 """In m/s²; each link is 1 m long, weighs 1 kg and has a moment of inertia of 1 kg m²."""
@@ -60,12 +61,12 @@ class Acrobot(ElementwiseTask):
         return tuple(rng.uniform((4, n), -0.1, 0.1))
 
     @property
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[..., Any]:
         """See `advance`."""
         return advance
 
     @property
-    def observe(self) -> Observe:
+    def observe(self) -> Callable[..., Any]:
         """See `observe`."""
         return observe
 
@@ -74,7 +75,7 @@ def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
     """Return (state, reward, ended) after the torque of the greatest output, the first where several are equal."""
     angle_1, angle_2, turning_1, turning_2 = state
     left, none, right = outputs
-    torque = np.where(none > left, np.where(right > none, 1.0, 0.0), np.where(right > left, 1.0, -1.0))
+    torque = 1.0 * (right > np.maximum(left, none)) - 1.0 * (left >= np.maximum(none, right))
     slope_1, slope_2, spin_1, spin_2 = 0.0, 0.0, 0.0, 0.0
     moved_1, moved_2, turned_1, turned_2 = 0.0, 0.0, 0.0, 0.0
     for reach, weight in STAGES:
@@ -99,7 +100,7 @@ def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
     turning_1 = np.minimum(np.maximum(turning_1, -TOP_SPEED_1), TOP_SPEED_1)
     turning_2 = np.minimum(np.maximum(turning_2, -TOP_SPEED_2), TOP_SPEED_2)
     above = -np.cos(angle_1) - np.cos(angle_1 + angle_2) > 1.0
-    return (angle_1, angle_2, turning_1, turning_2), np.where(above, 0.0, -1.0), above
+    return (angle_1, angle_2, turning_1, turning_2), 1.0 * above - 1.0, above
 
 
 def observe(parameters: Any, state: Any) -> Any:

@@ -4,12 +4,13 @@
 The equations, Euler's steps included, are Gymnasium's, so that returns can be compared with published ones.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Advance, Array, ElementwiseTask, Observe, Stream
+from vynapse_core import Array, ElementwiseTask, Stream
 
 GRAVITY = 9.8
 """In m/s²."""
@@ -65,12 +66,12 @@ class CartPole(ElementwiseTask):
         return tuple(rng.uniform((4, n), -0.05, 0.05))
 
     @property
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[..., Any]:
         """See `advance`."""
         return advance
 
     @property
-    def observe(self) -> Observe:
+    def observe(self) -> Callable[..., Any]:
         """The state as it is."""
         return observe
 
@@ -79,17 +80,15 @@ def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
     """Return (state, reward, ended) after a push to the left, or to the right where the second output is greater."""
     x, velocity, angle, turning = state
     # once fallen, it rests: numbers stay small however long it is stepped on
-    moving = (np.abs(x) <= TRACK) & (np.abs(angle) <= FALLEN)
-    force = np.where(outputs[1] > outputs[0], FORCE, -FORCE)
+    time = TIME_STEP * ((np.abs(x) <= TRACK) & (np.abs(angle) <= FALLEN))
+    force = FORCE * (2.0 * (outputs[1] > outputs[0]) - 1.0)
     cosine, sine = np.cos(angle), np.sin(angle)
     thrust = (force + POLE_MOMENT * (turning * turning) * sine) / TOTAL_MASS
     lever = HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cosine * cosine) / TOTAL_MASS)
     spin = (GRAVITY * sine - cosine * thrust) / lever
     acceleration = thrust - POLE_MOMENT * spin * cosine / TOTAL_MASS
-    x = np.where(moving, x + TIME_STEP * velocity, x)
-    velocity = np.where(moving, velocity + TIME_STEP * acceleration, velocity)
-    angle = np.where(moving, angle + TIME_STEP * turning, angle)
-    turning = np.where(moving, turning + TIME_STEP * spin, turning)
+    x, velocity = x + time * velocity, velocity + time * acceleration
+    angle, turning = angle + time * turning, turning + time * spin
     upright = (np.abs(x) <= TRACK) & (np.abs(angle) <= FALLEN)
     return (x, velocity, angle, turning), 1.0, np.logical_not(upright)
 

@@ -4,12 +4,13 @@
 Two tasks, as in Gymnasium, whose constants differ a little: with three actions, and with a force that costs.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Advance, Array, ElementwiseTask, Observe, Stream
+from vynapse_core import Array, ElementwiseTask, Stream
 
 LEFT_END, RIGHT_END = -1.2, 0.6
 """Ends of the track."""
@@ -64,12 +65,12 @@ class MountainCar(ElementwiseTask):
         return rng.uniform(n, -0.6, -0.4), np.zeros(n, np.float32)
 
     @property
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[..., Any]:
         """See `advance`."""
         return advance
 
     @property
-    def observe(self) -> Observe:
+    def observe(self) -> Callable[..., Any]:
         """The state as it is."""
         return observe
 
@@ -92,7 +93,7 @@ class MountainCarContinuous(MountainCar):
         return 1
 
     @property
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[..., Any]:
         """See `advance_continuous`."""
         return advance_continuous
 
@@ -101,11 +102,11 @@ def advance(parameters: Any, state: Any, outputs: Any) -> tuple[Any, Any, Any]:
     """Return (state, reward, ended) after the action of the greatest output, the first where several are equal."""
     x, velocity = state
     left, coast, right = outputs
-    action = np.where(coast > left, np.where(right > coast, 1.0, 0.0), np.where(right > left, 1.0, -1.0))
+    action = 1.0 * (right > np.maximum(left, coast)) - 1.0 * (left >= np.maximum(coast, right))
     velocity = velocity + (action * PUSH - SLOPE * np.cos(3.0 * x))
     velocity = np.minimum(np.maximum(velocity, -TOP_SPEED), TOP_SPEED)
     x = np.minimum(np.maximum(x + velocity, LEFT_END), RIGHT_END)
-    velocity = np.where((x <= LEFT_END) & (velocity < 0.0), 0.0, velocity)
+    velocity = velocity * np.logical_not((x <= LEFT_END) & (velocity < 0.0))
     return (x, velocity), -1.0, (x >= GOAL) & (velocity >= 0.0)
 
 
@@ -116,10 +117,10 @@ def advance_continuous(parameters: Any, state: Any, outputs: Any) -> tuple[Any, 
     velocity = velocity + (force * POWER - SLOPE * np.cos(3.0 * x))
     velocity = np.minimum(np.maximum(velocity, -TOP_SPEED), TOP_SPEED)
     x = np.minimum(np.maximum(x + velocity, LEFT_END), RIGHT_END)
-    velocity = np.where((x <= LEFT_END) & (velocity < 0.0), 0.0, velocity)
+    velocity = velocity * np.logical_not((x <= LEFT_END) & (velocity < 0.0))
     ended = (x >= CONTINUOUS_GOAL) & (velocity >= 0.0)
     spent = np.minimum(np.abs(outputs[0]), HUGE)
-    return (x, velocity), np.where(ended, PRIZE, 0.0) - PRICE * (spent * spent), ended
+    return (x, velocity), PRIZE * ended - PRICE * (spent * spent), ended
 
 
 def observe(parameters: Any, state: Any) -> Any:

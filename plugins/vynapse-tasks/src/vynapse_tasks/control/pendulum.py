@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Pendulum: swing a rod up with a motor too weak to lift it, and hold it there. The equations are Gymnasium's."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Advance, Array, ElementwiseTask, Observe, Stream
+from vynapse_core import Array, ElementwiseTask, Stream
 
 GRAVITY = 10.0
 """In m/s²; the rod is 1 m long and weighs 1 kg."""
@@ -48,12 +49,12 @@ class Pendulum(ElementwiseTask):
         return rng.uniform(n, -np.pi, np.pi), rng.uniform(n, -1.0, 1.0)
 
     @property
-    def advance(self) -> Advance:
+    def advance(self) -> Callable[..., Any]:
         """See `advance`."""
         return advance
 
     @property
-    def observe(self) -> Observe:
+    def observe(self) -> Callable[..., Any]:
         """See `observe`."""
         return observe
 
