@@ -48,7 +48,12 @@ if TYPE_CHECKING:
         Trainer as Trainer,
     )
     from vynapse_core.contracts.loss import target_like as target_like
-    from vynapse_core.devices.arguments import Arguments as Arguments, Given as Given, kernels_for as kernels_for
+    from vynapse_core.devices.arguments import (
+        Arguments as Arguments,
+        Given as Given,
+        concrete as concrete,
+        kernels_for as kernels_for,
+    )
     from vynapse_core.errors import (
         DataError as DataError,
         GraphError as GraphError,
@@ -59,7 +64,7 @@ if TYPE_CHECKING:
     )
     from vynapse_core.experiment import Experiment as Experiment, wire as wire
     from vynapse_core.folder import Folder as Folder, named_folder as named_folder, new_folder as new_folder
-    from vynapse_core.graph import Graph as Graph, Node as Node
+    from vynapse_core.graph import Graph as Graph, Node as Node, constant_array as constant_array
     from vynapse_core.hooks import hookimpl as hookimpl
     from vynapse_core.networks import Networks as Networks
     from vynapse_core.ops import Op as Op
@@ -72,7 +77,7 @@ if TYPE_CHECKING:
     from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
     from vynapse_core.run import Result as Result, run_experiment as run_experiment
     from vynapse_core.schedules import Schedule as Schedule, Scheduled as Scheduled, value_at as value_at
-    from vynapse_core.settings import mistake as mistake
+    from vynapse_core.settings import DataPath as DataPath, mistake as mistake
     from vynapse_core.stop import Progress as Progress
     from vynapse_core.streams import Stream as Stream, Streams as Streams
 
@@ -87,11 +92,11 @@ _NAMES_OF = {
     "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
-    "devices.arguments": "Arguments Given kernels_for",
+    "devices.arguments": "Arguments Given concrete kernels_for",
     "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
     "folder": "Folder named_folder new_folder",
-    "graph": "Graph Node",
+    "graph": "Graph Node constant_array",
     "hooks": "hookimpl",
     "networks": "Networks",
     "ops": "Op",
@@ -99,7 +104,7 @@ _NAMES_OF = {
     "recipe": "Recipe load_recipe",
     "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
-    "settings": "mistake",
+    "settings": "DataPath mistake",
     "stop": "Progress",
     "streams": "Stream Streams",
 }

@@ -21,6 +21,8 @@ class Program(ABC):
     graph: Graph
     per_network: tuple[str, ...]
     """The inputs that each network has of its own, [P, B, ...]; the others are shared, [B, ...]."""
+    repeats: bool = False
+    """Whether `scan` repeats the program inside the device, so that a step costs no call."""
 
     @abstractmethod
     def __call__(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -35,14 +37,16 @@ class Program(ABC):
         inputs: Mapping[str, Array],
         batches: Mapping[str, Array],
         carry: Mapping[str, str],
+        steps: int | None = None,
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Repeat the program, feeding outputs back: a training loop inside the device.
+        """Repeat the program, feeding outputs back: a training loop, or an episode, inside the device.
 
-        `batches` {input: int [steps, b]} says which samples of an input each step takes; `carry` {output: parameter}
-        says which outputs become parameters of the next step. Returns the parameters after the last step,
-        {name: [P, ...]}, and the other outputs of all steps, {name: [steps, P, ...]}.
+        `batches` {input: int [steps, b]} says which samples of an input each step takes; where it is empty, all steps
+        take the same inputs and `steps` says how many there are. `carry` {output: parameter} says which outputs become
+        parameters of the next step. Returns the parameters after the last step, {name: [P, ...]}, and the other
+        outputs of all steps, {name: [steps, P, ...]}. Raises ValueError where the number of steps is not settled.
         """
-        steps = len(next(iter(batches.values())))
+        steps = self.count_steps(batches, steps)
         arrays, seen = dict(arrays), []
         for step in range(steps):
             batch = {name: inputs[name][rows[step]] for name, rows in batches.items()}
@@ -51,11 +55,24 @@ class Program(ABC):
             seen.append(outputs)
         return arrays, {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]} if seen else {}
 
+    @staticmethod
+    def count_steps(batches: Mapping[str, Array], steps: int | None) -> int:
+        """Return how often a scan repeats its program. Raises ValueError where that is not settled."""
+        told = {f"batches of {name!r}": len(rows) for name, rows in batches.items()}
+        told |= {"'steps'": steps} if steps is not None else {}
+        if len(set(told.values())) != 1 or min(told.values()) < 0:
+            found = ", ".join(f"{count} from {name}" for name, count in told.items()) or "neither batches nor 'steps'"
+            raise ValueError(f"scan: expected one number of steps, got {found}")
+        return next(iter(told.values()))
+
 
 class Device(Component):
     """What computes graphs."""
 
     kind: ClassVar[str] = "device"
+
+    fuses: ClassVar[bool] = False
+    """Whether it has programs that repeat inside it; then a task's time step and the policy become one graph."""
 
     @abstractmethod
     def compile(self, graph: Graph, per_network: tuple[str, ...] = ()) -> Program:

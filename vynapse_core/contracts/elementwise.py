@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""ElementwiseTask: an environment as functions of numbers, which run on arrays and compile into loops alike."""
+"""ElementwiseTask: an environment as functions of numbers, which step arrays and become graphs alike."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,14 +16,15 @@ class ElementwiseTask(EpisodicTask):
     """An episodic task whose state is a few numbers, and whose step is arithmetic on them.
 
     `advance` and `observe` are functions of arithmetic, comparisons and NumPy's element-wise functions: given arrays
-    [n] they step n environments at once, given numbers they step one. A device that compiles calls them with numbers
-    and fuses them with the policy; there is no second description of the task.
+    [n] they step n environments at once. A device that repeats programs by itself calls them once with stand-ins for
+    numbers, and what they do becomes one graph with the policy (`vynapse_core.rollouts`); there is no second
+    description of the task.
 
-    So that they compile, they stand at the top of their module, read its constants only, and call nothing but NumPy;
-    no branch and no number of turns of a loop depends on a value: a choice is a product with a comparison (`np.where`
-    of numbers is an array to a compiler). Tuples have a length that the class and its fields settle. An environment may
-    be stepped on after its end, and must stay quiet then. The arithmetic may be wider than the state, which is rounded
-    to the type of its start after each step.
+    So that they can be traced, they return new numbers and write into none (`x = x + y`, not `x += y`), call NumPy's
+    functions of single numbers, `np.where` and `np.clip` only (`vynapse_core.tracing` lists them), and no branch and no
+    number of turns of a loop depends on a value. Tuples have a length that the class and its fields settle. The state
+    is float32; the arithmetic may be wider, and is rounded after each step. An environment may be stepped on after its
+    end, and must stay quiet then.
     """
 
     @property

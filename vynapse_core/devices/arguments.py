@@ -69,6 +69,8 @@ class Arguments:
             varies = kind == "parameter" or name in self.per_network
             shape: Shape = ("P", *node.shape) if varies else node.shape
             array = np.asarray(given)
+            if not array.dtype.isnative:
+                array = array.astype(array.dtype.newbyteorder("="))
             if array.dtype.name != node.dtype or not _fits(array.shape, shape):
                 expected, found = described(shape, node.dtype), described(array.shape, array.dtype.name)
                 raise ValueError(f"{kind} {name!r}: expected {expected}, got {found}")

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The ops for all networks of a tile at once: the kernel's meanings with one axis more, in front.
+
+`lifted` gives a function for one node: bind(n, sizes) -> write(out, *operands) -> value. Operands that vary come with
+a leading axis of n networks, shared ones without; `out` is an array that the result may be written to. What is only
+another look at its operand returns a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vynapse_core import Array, GraphError, Kernel, Node, Op
+from vynapse_numba.tiles.elementwise import WRITERS
+from vynapse_numba.tiles.product import matmul
+
+Write = Callable[..., Array]
+Bind = Callable[[int, Mapping[str, int]], Write]
+
+VIEWS = frozenset({"stop_gradient", "reshape", "transpose", "slice", "expand_like", "window"})
+"""Ops that write nothing."""
+OWN = frozenset({"fold", "scatter_add"})
+"""Ops that make their own arrays."""
+
+
+def lifted(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op, kernel: Kernel | None) -> Bind:
+    """Return the binder of a node that varies; `operands` are those that have a value, `varies` says which differ."""
+    if kernel is not None:
+        return _by_kernel(node, varies, kernel)
+    if node.op in WRITERS:
+        return _elementwise(node, operands, varies, op)
+    return _LIFTS.get(node.op, _network_by_network)(node, operands, varies, op)
+
+
+def concrete(shape: Sequence[int | str], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Return `shape` with its symbols replaced by their sizes."""
+    return tuple(sizes[dim] if isinstance(dim, str) else dim for dim in shape)
+
+
+def _aligned(missing: int) -> tuple[Any, ...] | None:
+    """Return the index that gives an operand with fewer axes those that broadcasting would, after the networks'."""
+    return (slice(None), *[None] * missing) if missing else None
+
+
+def _elementwise(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    write = WRITERS[node.op]
+    rank = len(node.shape)
+    indices = [_aligned(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True)]
+
+    def plain(out: Array, *xs: Array) -> Array:
+        write(out, *xs)
+        return out
+
+    def aligned(out: Array, *xs: Array) -> Array:
+        write(out, *[x if index is None else x[index] for x, index in zip(xs, indices, strict=True)])
+        return out
+
+    chosen = plain if all(index is None for index in indices) else aligned
+    return lambda n, sizes: chosen
+
+
+def _view(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    return lambda n, sizes: lambda out, x: x
+
+
+def _reshape(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        shape = (n, *concrete(node.shape, sizes))
+        return lambda out, x: x.reshape(shape)
+
+    return bind
+
+
+def _transpose(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axes = (0, *[axis + 1 for axis in node.attributes["axes"]])
+    return lambda n, sizes: lambda out, x: x.transpose(axes)
+
+
+def _slice(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis, start, stop = (node.attributes[name] for name in ("axis", "start", "stop"))
+    index = (slice(None),) * (axis + 1) + (slice(start, stop),)
+    return lambda n, sizes: lambda out, x: x[index]
+
+
+def _expand_like(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    index = _aligned(len(node.shape) - len(operands[0].shape))
+
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        shape = (n, *concrete(node.shape, sizes))
+        return lambda out, x: np.broadcast_to(x if index is None else x[index], shape)
+
+    return bind
+
+
+def _sum(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axes = tuple(axis + 1 for axis in node.attributes["axes"])
+    keepdims = node.attributes["keepdims"]
+
+    def write(out: Array, x: Array) -> Array:
+        np.add.reduce(x, axis=axes, dtype=out.dtype, keepdims=keepdims, out=out)
+        return out
+
+    return lambda n, sizes: write
+
+
+def _max(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axes = tuple(axis + 1 for axis in node.attributes["axes"])
+    keepdims = node.attributes["keepdims"]
+
+    def write(out: Array, x: Array) -> Array:
+        np.maximum.reduce(x, axis=axes, keepdims=keepdims, out=out)
+        return out
+
+    return lambda n, sizes: write
+
+
+def _argmax(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis, keepdims = node.attributes["axis"] + 1, node.attributes["keepdims"]
+
+    def write(out: Array, x: Array) -> Array:
+        np.copyto(out, np.argmax(x, axis=axis, keepdims=keepdims))
+        return out
+
+    return lambda n, sizes: write
+
+
+def _sum_like(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    missing = len(operands[0].shape) - len(node.shape)
+
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        shape = (*(1,) * missing, *concrete(node.shape, sizes))
+        axes = tuple(axis + 1 for axis, size in enumerate(shape) if size == 1)
+        index: Any = (slice(None), *[0] * missing)
+
+        def write(out: Array, x: Array) -> Array:
+            reduced = np.add.reduce(x, axis=axes, dtype=x.dtype, keepdims=True)
+            np.copyto(out, reduced[index])
+            return out
+
+        return write
+
+    return bind
+
+
+def _pad(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis, before, value = (node.attributes[name] for name in ("axis", "before", "value"))
+    size = operands[0].shape[axis]
+    index = (slice(None),) * (axis + 1) + (slice(before, before + size),)
+
+    def write(out: Array, x: Array) -> Array:
+        out.fill(value)
+        out[index] = x
+        return out
+
+    return lambda n, sizes: write
+
+
+def _concat(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis = node.attributes["axis"]
+    places: list[Any] = []
+    start = 0
+    for operand in operands:
+        stop = start + operand.shape[axis]
+        places.append((slice(None),) * (axis + 1) + (slice(start, stop),))
+        start = stop
+
+    def write(out: Array, *xs: Array) -> Array:
+        for place, x in zip(places, xs, strict=True):
+            out[place] = x
+        return out
+
+    return lambda n, sizes: write
+
+
+def _matmul(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    rank = len(node.shape)
+    a_index, b_index = (_aligned(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True))
+    a_lead, b_lead = (() if v else (None,) for v in varies)
+
+    def write(out: Array, a: Array, b: Array, add: bool = False) -> Array:
+        a = a[a_lead] if a_lead else a if a_index is None else a[a_index]
+        b = b[b_lead] if b_lead else b if b_index is None else b[b_index]
+        matmul(a, b, out, add)
+        return out
+
+    return lambda n, sizes: write
+
+
+def check_indices(indices: Array, size: int) -> None:
+    """Raise GraphError for an index outside an axis of that size."""
+    if indices.size and not 0 <= indices.min() <= indices.max() < size:
+        wrong = indices.min() if indices.min() < 0 else indices.max()
+        raise GraphError(f"index {wrong} is outside an axis of size {size}; expected 0 to {size - 1}")
+
+
+def _gather(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis = node.attributes["axis"]
+    source_varies, indices_vary = varies
+
+    def write(out: Array, x: Array, indices: Array) -> Array:
+        along = axis + 1 if source_varies else axis
+        check_indices(indices, x.shape[along])
+        if not indices_vary:
+            np.copyto(out, np.take(x, indices, axis=along))
+        elif not source_varies:
+            np.copyto(out, np.moveaxis(np.take(x, indices, axis=axis), axis, 0))
+        else:
+            networks = np.arange(len(x)).reshape(-1, *[1] * (indices.ndim - 1))
+            taken = np.moveaxis(x, axis + 1, 1)[networks, indices]
+            rest = range(1, indices.ndim)
+            np.copyto(out, np.moveaxis(taken, rest, range(axis + 1, axis + indices.ndim)))
+        return out
+
+    return lambda n, sizes: write
+
+
+def _scatter_add(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    axis = node.attributes["axis"]
+    indices_vary, updates_vary = varies
+    count = len(operands[0].shape)
+
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        shape = (n, *concrete(node.shape, sizes))
+
+        def write(out: Array, indices: Array, updates: Array) -> Array:
+            check_indices(indices, shape[axis + 1])
+            result = np.zeros(shape, updates.dtype)
+            if not updates_vary:
+                updates = np.broadcast_to(updates, (n, *updates.shape))
+            networks = np.arange(n).reshape(-1, *[1] * count)
+            if not indices_vary:
+                indices = indices[None]
+            # the axes of the indices come right after the networks, those that are left at the end
+            front = np.moveaxis(updates, range(axis + 1, axis + 1 + count), range(1, 1 + count))
+            np.add.at(np.moveaxis(result, axis + 1, 1), (networks, indices), front)
+            return result
+
+        return write
+
+    return bind
+
+
+def _window(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        meaning = op.bind(node.attributes, sizes)
+        return lambda out, x: meaning(x)
+
+    return bind
+
+
+def _fold(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        meaning = op.bind(node.attributes, sizes)
+        like = np.broadcast_to(np.zeros((), node.dtype), (n, *concrete(node.shape, sizes)))
+        return lambda out, patches: meaning(patches, like)
+
+    return bind
+
+
+def _uniform(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        meaning = op.bind(node.attributes, sizes)
+        like = np.broadcast_to(np.zeros((), node.dtype), concrete(node.shape, sizes))
+
+        def write(out: Array, keys: Array) -> Array:
+            for network in range(n):
+                out[network] = meaning(like, keys[network])
+            return out
+
+        return write
+
+    return bind
+
+
+def _network_by_network(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        meaning = op.bind(node.attributes, sizes)
+
+        def write(out: Array, *xs: Array) -> Array:
+            values = [
+                meaning(*[x[network] if own else x for x, own in zip(xs, varies, strict=True)]) for network in range(n)
+            ]
+            return np.stack([np.asarray(value) for value in values])
+
+        return write
+
+    return bind
+
+
+def _by_kernel(node: Node, varies: Sequence[bool], kernel: Kernel) -> Bind:
+    def bind(n: int, sizes: Mapping[str, int]) -> Write:
+        def write(out: Array, *xs: Array) -> Array:
+            lead = [x if own else x[None] for x, own in zip(xs, varies, strict=True)]
+            return np.asarray(kernel(lead, node.attributes, sizes))
+
+        return write
+
+    return bind
+
+
+_LIFTS: dict[str, Callable[[Node, Sequence[Node], Sequence[bool], Op], Bind]] = {
+    "stop_gradient": _view,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "slice": _slice,
+    "expand_like": _expand_like,
+    "sum": _sum,
+    "max": _max,
+    "argmax": _argmax,
+    "sum_like": _sum_like,
+    "pad": _pad,
+    "concat": _concat,
+    "matmul": _matmul,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+    "window": _window,
+    "fold": _fold,
+    "uniform": _uniform,
+}
+
+LIFTED = frozenset(WRITERS) | frozenset(_LIFTS)
+"""The ops computed for all networks of a tile at once. Operands of which only the shape counts are left out."""

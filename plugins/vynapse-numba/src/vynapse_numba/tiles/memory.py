@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Where a tile's values lie: each gets a buffer for as long as it is needed, and buffers are used again.
+
+A worker keeps its buffers from tile to tile and from call to call: in the steady state nothing is allocated that
+grows with the number of networks, and what is written next was read a moment ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, prod
+
+import numpy as np
+
+from vynapse_core import Array
+from vynapse_numba.tiles.lift import Write, concrete
+from vynapse_numba.tiles.product import aligned
+from vynapse_numba.tiles.split import Stage
+from vynapse_numba.tiles.steps import Plan, Step
+
+TILE = 2**21
+"""Bytes of values that a tile may have: a second-level cache. Fewer networks would read the samples more often."""
+MOST = 512
+"""Most networks of a tile."""
+ROW = 2**15
+"""Most numbers of one value of one network: enough to hide what a call of NumPy costs."""
+PANEL = 2**18
+"""Most numbers of a block of a shared matrix."""
+STEP = 48
+"""A block of samples is a multiple of this, which every processor's vectors divide."""
+
+FRAMES = 8
+"""Most sizes of tiles for which a worker keeps its steps bound."""
+
+_ORDER = {Stage.ONCE: 0, Stage.SUMS: 1, Stage.EACH: 1, Stage.AFTER: 2}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the values of one set of sizes are stored."""
+
+    sizes: Mapping[str, int]
+    block: int
+    """Samples of a block."""
+    blocks: int
+    place: Mapping[int, int]
+    """{node: buffer}."""
+    bytes: tuple[int, ...]
+    """Bytes a network of each buffer."""
+    networks: int
+    """Most networks of a tile."""
+
+
+def layout(plan: Plan, sizes: Mapping[str, int]) -> Layout:
+    """Return the layout for such sizes; it depends on the graph and on them alone."""
+    block, blocks = _blocks(plan, sizes)
+    symbol = plan.split.symbol
+    local = sizes if symbol is None else {**sizes, symbol: block}
+    place, sized = _buffers(plan, local)
+    networks = max(1, min(MOST, TILE // max(sum(sized), 1)))
+    return Layout(sizes, block, blocks, place, sized, networks)
+
+
+def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:
+    symbol = plan.split.symbol
+    if symbol is None:
+        return 0, 1
+    nodes, samples, one = plan.arguments.live.nodes, sizes[symbol], {**sizes, symbol: 1}
+    widths = [prod(concrete(nodes[step.node].shape, one)) for step in plan.steps if step.stage is Stage.EACH]
+    depths = [prod(concrete(nodes[packed.node].shape, one)) for packed in plan.packed]
+    most = min(ROW // max(1, *widths, 1), PANEL // max(1, *depths, 1))
+    most = max(most // STEP, 1) * STEP
+    blocks = max(ceil(samples / most), 1)
+    block = samples if blocks == 1 else ceil(samples / blocks / STEP) * STEP
+    return block, max(ceil(samples / block), 1) if block else 1
+
+
+def _buffers(plan: Plan, sizes: Mapping[str, int]) -> tuple[dict[int, int], tuple[int, ...]]:
+    """Return {node: buffer} and the bytes of each buffer for one network, by the time each value is needed."""
+    nodes = plan.arguments.live.nodes
+    steps = sorted(plan.steps, key=lambda step: _ORDER[step.stage])
+    phases = [sum(_ORDER[step.stage] <= phase for step in steps) for phase in range(3)]
+    roots, last = _lives(plan, steps, phases)
+    place: dict[int, int] = {}
+    sized: list[int] = []
+    free: list[int] = []
+    ends: list[tuple[int, int]] = []
+
+    def put(step: Step) -> None:
+        node = nodes[step.node]
+        need = prod(concrete(node.shape, sizes)) * np.dtype(node.dtype).itemsize
+        fitting = [buffer for buffer in free if need <= sized[buffer] <= 2 * need]
+        if fitting:
+            chosen = min(fitting, key=lambda buffer: sized[buffer])
+            free.remove(chosen)
+        else:
+            chosen = len(sized)
+            sized.append(need)
+        place[step.node] = chosen
+        ends.append((last[step.node], chosen))
+
+    for at, step in enumerate(steps):
+        if at == phases[0]:
+            # sums live through all blocks, so they come before what each block computes
+            for later in steps[at : phases[1]]:
+                if later.stage is Stage.SUMS and later.buffer:
+                    put(later)
+        if step.buffer and step.stage is not Stage.SUMS:
+            taken = _taken(plan, step, at, roots, last, place) if step.in_place else None
+            if taken is None:
+                put(step)
+            else:
+                place[step.node] = place[taken]
+                ends.remove((at, place[taken]))
+                ends.append((last[step.node], place[taken]))
+        free += [buffer for end, buffer in ends if end <= at]
+        ends[:] = [(end, buffer) for end, buffer in ends if end > at]
+    return place, tuple(sized)
+
+
+def _lives(plan: Plan, steps: list[Step], phases: list[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return {node: node whose buffer it is a view of} and {node: last step that reads it}."""
+    roots: dict[int, int] = {}
+    last: dict[int, int] = {}
+    stages = {step.node: step.stage for step in steps}
+
+    def read(node: int, at: int) -> None:
+        root = roots.get(node, node)
+        if root in stages and _ORDER[stages[root]] == 0 and at >= phases[0]:
+            # what every block reads must outlive the last one
+            at = max(at, phases[1])
+        last[root] = max(last.get(root, -1), at)
+
+    for at, step in enumerate(steps):
+        if step.view:
+            roots[step.node] = roots.get(step.operands[0], step.operands[0])
+        last.setdefault(step.node, at)
+        for operand in step.operands:
+            read(operand, at)
+    ends = {Stage.ONCE: phases[2], Stage.EACH: phases[1], Stage.SUMS: phases[2], Stage.AFTER: phases[2]}
+    for output in plan.arguments.live.outputs.values():
+        if output in stages:
+            read(output, ends[stages[output]])
+    return roots, last
+
+
+def _taken(
+    plan: Plan, step: Step, at: int, roots: Mapping[int, int], last: Mapping[int, int], place: Mapping[int, int]
+) -> int | None:
+    """Return the operand whose buffer the result may take: it is not read again, and it lies as the result will."""
+    nodes = plan.arguments.live.nodes
+    node = nodes[step.node]
+    for operand in step.operands:
+        other = nodes[operand] if operand < len(nodes) else None
+        if (
+            other is not None
+            and operand not in roots
+            and operand in place
+            and last[operand] == at
+            and (other.shape, other.dtype, plan.inner[operand]) == (node.shape, node.dtype, plan.inner[step.node])
+        ):
+            return operand
+    return None
+
+
+Bound = tuple[Write, int, Array | None, tuple[int, ...]]
+"""Function, node, array for the result (None where the function finds its own), operands."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The steps for so many networks and samples, bound to their arrays."""
+
+    once: list[Bound]
+    first: list[Bound]
+    """For the first block of samples."""
+    more: list[Bound]
+    """For each other one."""
+    after: list[Bound]
+
+
+class Arena:
+    """One worker's buffers, and the frames that were made of them."""
+
+    def __init__(self, plan: Plan, layout: Layout) -> None:
+        self._plan = plan
+        self._layout = layout
+        self._rooms = [aligned(size * layout.networks) for size in layout.bytes]
+        self._frames: dict[tuple[int, int], Frame] = {}
+
+    def frame(self, networks: int, block: int) -> Frame:
+        """Return the frame for so many networks and samples."""
+        key = (networks, block)
+        if key not in self._frames:
+            if len(self._frames) >= FRAMES:
+                self._frames.clear()
+            self._frames[key] = self._made(networks, block)
+        return self._frames[key]
+
+    def _made(self, networks: int, block: int) -> Frame:
+        symbol = self._plan.split.symbol
+        sizes = self._layout.sizes if symbol is None else {**self._layout.sizes, symbol: block}
+        frame = Frame([], [], [], [])
+        lists = {Stage.ONCE: frame.once, Stage.EACH: frame.first, Stage.SUMS: frame.first, Stage.AFTER: frame.after}
+        for step in self._plan.steps:
+            write, out = step.bind(networks, sizes), self._array(step.node, networks, sizes)
+            lists[step.stage].append((write, step.node, out, step.operands))
+            if step.stage is Stage.EACH:
+                frame.more.append((write, step.node, out, step.operands))
+            elif step.stage is Stage.SUMS and step.again is not None:
+                frame.more.append((_added(step.again(write)), step.node, None, (step.node, *step.operands)))
+        return frame
+
+    def _array(self, node: int, networks: int, sizes: Mapping[str, int]) -> Array | None:
+        """Return the array [networks, ...] for a node's value, its inner axis the last in memory."""
+        place = self._layout.place.get(node)
+        if place is None:
+            return None
+        described = self._plan.arguments.live.nodes[node]
+        shape = concrete(described.shape, sizes)
+        inner = self._plan.inner[node]
+        inner = len(shape) - 1 if inner is None else inner
+        stored = (networks, *shape[:inner], *shape[inner + 1 :], *shape[inner : inner + 1])
+        dtype = np.dtype(described.dtype)
+        array: Array = self._rooms[place][: prod(stored) * dtype.itemsize].view(dtype).reshape(stored)
+        return np.moveaxis(array, -1, inner + 1) if shape else array
+
+
+def _added(write: Write) -> Write:
+    """Return what writes to the value that is there already, its first operand."""
+    return lambda none, value, *xs: write(value, *xs)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Matrix products of many networks, in place of BLAS.
+
+BLAS packs both operands anew for each network and rounds by the size of the product and the number of threads. Here
+the weights are read where the genes lie, an operand that all networks share is packed once a call, and a network's
+bits depend on nothing else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from vynapse_core import Array
+from vynapse_numba.tiles.machine import machine
+from vynapse_numba.tiles.micro import registers
+
+FROM_0, FROM_C, FROM_BIAS = range(3)
+
+
+def product(a: Array, b: Array, c: Array, bias: Array | None = None, packed: bool = False, add: bool = False) -> None:
+    """Write a @ b (+ bias) to `c`, or add it to what `c` holds.
+
+    a [N or 1, m, k] in any strides; b [N or 1, k, n] and c [N, m, n] with neighbours along n side by side; bias
+    [N or 1, m]; all of one float dtype. With `packed`, b is what `pack` made.
+    """
+    if not c.size:
+        return
+    count, m, n = c.shape
+    start, at_bias, biasn, step = FROM_C if add else FROM_0, 0, 0, 0
+    if bias is not None:
+        start, at_bias, step = FROM_BIAS, address(bias), bias.strides[1]
+        biasn = bias.strides[0] if len(bias) > 1 else 0
+    an, am, ak = a.strides
+    bn, bk, _ = b.strides
+    cn, cm, _ = c.strides
+    table = array(
+        "q",
+        (
+            count, m, n, a.shape[2],
+            address(a), an if len(a) > 1 else 0, am, ak,
+            address(b), bn if len(b) > 1 else 0, bk,
+            address(c), cn, cm,
+            at_bias, biasn, step, start, packed,
+        ),
+    )  # fmt: skip
+    machine().product[c.dtype.char](table.buffer_info()[0])
+
+
+def address(x: Array) -> int:
+    """Return where the first element of x lies."""
+    address: int = x.__array_interface__["data"][0]
+    return address
+
+
+def pack(b: Array, room: Array | None = None) -> Array:
+    """Return b [k, n], any strides, in the order in which `product` reads it: [1, k, n made up to whole vectors].
+
+    It is written to `room`, what an earlier call returned, where that has the right size.
+    """
+    k, n = b.shape
+    chosen = registers()
+    lanes = chosen.bytes // b.itemsize
+    vectors = -(-n // lanes)
+    shape = (1, k, vectors * lanes)
+    if room is None or room.shape != shape or room.dtype != b.dtype:
+        room = aligned(k * vectors * chosen.bytes).view(b.dtype).reshape(shape)
+    packed = room.reshape(-1)
+    panels = -(-vectors // chosen.vectors)
+    for panel in range(panels):
+        first, end = (vectors * at // panels * lanes for at in (panel, panel + 1))
+        part = packed[k * first : k * end].reshape(k, end - first)
+        width = min(end, n) - first
+        part[:, :width] = b[:, first : first + width]
+        part[:, width:] = 0
+    return room
+
+
+def aligned(size: int) -> Array:
+    """Return an array of so many bytes that starts a cache line: a vector that straddles two costs two loads."""
+    room = np.empty(size + 64, np.uint8)
+    start = -address(room) % 64
+    return room[start : start + size]
+
+
+def matmul(a: Array, b: Array, out: Array, add: bool = False) -> None:
+    """Write a @ b to `out` [N, .., n, m], or add it; a [N or 1, .., n, k] and b [N or 1, .., k, m], which broadcast."""
+    if out.ndim > 3:
+        _stacked(a, b, out, add)
+    elif side_by_side(out):
+        product(a, _rows(b), out, add=add)
+    elif side_by_side(out.swapaxes(1, 2)):
+        product(b.swapaxes(1, 2), _rows(a.swapaxes(1, 2)), out.swapaxes(1, 2), add=add)
+    else:
+        written = np.array(out, order="C") if add else np.empty(out.shape, out.dtype)
+        product(a, _rows(b), written, add=add)
+        np.copyto(out, written)
+
+
+def dense(
+    weights: Array, samples: Array, out: Array, bias: Array | None = None, packed: bool = False, add: bool = False
+) -> None:
+    """Write weights [N or 1, m, k] @ samples [N or 1, k, n] (+ bias [N or 1, m]) to `out` [N, m, n], any strides."""
+    samples = samples if packed else _rows(samples)
+    if side_by_side(out):
+        product(weights, samples, out, bias, packed, add)
+    else:
+        written = np.array(out, order="C") if add else np.empty(out.shape, out.dtype)
+        product(weights, samples, written, bias, packed, add)
+        np.copyto(out, written)
+
+
+def side_by_side(x: Array) -> bool:
+    """Whether neighbours along the last axis of x are neighbours in memory."""
+    return x.shape[-1] <= 1 or x.strides[-1] == x.itemsize
+
+
+def _rows(x: Array) -> Array:
+    return x if side_by_side(x) else np.ascontiguousarray(x)
+
+
+def _stacked(a: Array, b: Array, out: Array, add: bool) -> None:
+    """Products with leading axes: matrix by matrix where b has none, so that any of a's axes may lie innermost."""
+    lead = out.shape[1:-2]
+    if all(size == 1 for size in b.shape[1:-2]):
+        a = np.broadcast_to(a, (a.shape[0], *lead, *a.shape[-2:]))
+        b = b.reshape(b.shape[0], *b.shape[-2:])
+        # one of the axes of rows is taken whole, the one that lies innermost in the result
+        axis = min(range(1, out.ndim - 1), key=lambda at: (abs(out.strides[at]), -out.shape[at]))
+        a, out = np.moveaxis(a, axis, -2), np.moveaxis(out, axis, -2)
+        for place in np.ndindex(out.shape[1:-2]):
+            index: Any = (slice(None), *place)
+            matmul(a[index], b, out[index], add)
+        return
+    count, (n, m), k = out.shape[0], out.shape[-2:], a.shape[-1]
+    rows = np.ascontiguousarray(np.broadcast_to(a, (count, *lead, n, k))).reshape(-1, n, k)
+    columns = np.ascontiguousarray(np.broadcast_to(b, (count, *lead, k, m))).reshape(-1, k, m)
+    written = np.empty((len(rows), n, m), out.dtype)
+    product(rows, columns, written)
+    if add:
+        written += out.reshape(written.shape)
+    np.copyto(out, written.reshape(out.shape))

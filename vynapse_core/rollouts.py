@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Rollouts: an elementwise task and a policy as one graph, a time step of one episode, that a device repeats.
+
+A row of the program's axis P is one episode of one network: its weights beside the numbers of its state. Rows that have
+ended are left out when the next steps begin, so that a population's short episodes do not wait for its longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vynapse_core.builder import Builder, Value, where
+from vynapse_core.contracts import Device, ElementwiseTask, Program
+from vynapse_core.errors import GraphError
+from vynapse_core.graph import Graph, Node, make_node
+from vynapse_core.networks import Networks
+from vynapse_core.ops import OPS, Op
+from vynapse_core.population import Array
+from vynapse_core.tracing import traced
+
+FEWEST, MOST = 16, 256
+"""Time steps between two looks at who still plays; between these bounds, half of those played so far."""
+MOST_BYTES = 2**26
+"""Of the weights of the rows played at a time."""
+
+
+def rollout(task: ElementwiseTask, policy: Graph, device: Device, ops: Mapping[str, Op] = OPS) -> Rollout | None:
+    """Return the rollout of a task by a policy where the device repeats it by itself; None where it does not.
+
+    Raises GraphError for a task whose functions cannot be traced.
+    """
+    if not device.fuses:
+        return None
+    graph, state = step_graph(task, policy, ops)
+    program = device.compile(graph)
+    return Rollout(program, state, len(task.components)) if program.repeats else None
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A compiled time step."""
+
+    program: Program
+    state: str
+    """The name of the state, parameter and output: components, return since last asked, and 1 while playing."""
+    components: int
+    """Numbers of the environment's own in the state."""
+
+    def returns(self, networks: Networks, starts: Array, limit: int) -> Array:
+        """Return the mean return float64 [P] of episodes from `starts` [E, c], of `limit` time steps at most."""
+        p = len(next(iter(networks.arrays.values())))
+        size = sum(array[:1].nbytes for array in networks.arrays.values()) * len(starts)
+        most = max(1, MOST_BYTES // max(1, size))
+        means = [
+            self._played({name: array[at : at + most] for name, array in networks.arrays.items()}, starts, limit)
+            for at in range(0, p, most)
+        ]
+        return np.concatenate(means) if means else np.zeros(0)
+
+    def _played(self, weights: Mapping[str, Array], starts: Array, limit: int) -> Array:
+        p, episodes = len(next(iter(weights.values()))), len(starts)
+        total = np.zeros(p * episodes)
+        rows = np.arange(p * episodes)
+        arrays = {name: np.repeat(array, episodes, axis=0) for name, array in weights.items()}
+        state = np.zeros((p * episodes, self.components + 2), np.float32)
+        state[:, : self.components] = np.tile(starts, (p, 1))
+        state[:, -1] = 1
+        done = 0
+        while done < limit and len(rows):
+            steps = min(limit - done, max(FEWEST, min(done // 2, MOST)))
+            after, _ = self.program.scan({**arrays, self.state: state}, {}, {}, {self.state: self.state}, steps)
+            done += steps
+            state = after[self.state]
+            # float32 within a few steps, float64 over an episode
+            total[rows] += state[:, -2]
+            playing = state[:, -1] > 0
+            if not playing.all():
+                rows = rows[playing]
+                arrays = {name: array[rows // episodes] for name, array in weights.items()}
+            state = state[playing]
+            state[:, -2] = 0
+        mean: Array = total.reshape(p, episodes).mean(axis=1)
+        return mean
+
+
+def step_graph(task: ElementwiseTask, policy: Graph, ops: Mapping[str, Op] = OPS) -> tuple[Graph, str]:
+    """Return the graph of one time step of one episode, and the name of its state, parameter and output [c + 2].
+
+    The state holds the task's c components, the sum of rewards, and 1 while the episode has not ended. The other
+    parameters are the policy's. Raises GraphError for a task whose functions cannot be traced or do not fit the policy.
+    """
+    builder = Builder(ops)
+    components = len(task.components)
+    single, x = _one_sample(policy, ops)
+    name = "state"
+    while name in single.parameters:
+        name += "'"
+    state = builder.parameter(name, (components + 2,))
+    *before, total, playing = (state[at : at + 1] for at in range(components + 2))
+    seen = traced(task.observe, builder, task.parameters, tuple(before))
+    _check_count(task, "observe", "observations", seen, x.shape[-1] if len(x.shape) == 2 else 0)
+    bound = _joined(seen).cast(x.dtype).reshape(x.shape)
+    y = builder.extend(single, bind={"x": bound})["y"].cast("float32").reshape((-1,))
+    outputs = tuple(y[at : at + 1] for at in range(task.outputs))
+    results = traced(task.advance, builder, task.parameters, tuple(before), outputs)
+    _check_count(task, "advance", "results", results, 3)
+    found, reward, ended = results
+    _check_count(task, "advance", "components", found, components)
+    gained = where(playing.greater(0), reward.cast("float32"), 0)
+    after = (*found, total + gained, where(ended.cast("bool"), 0, playing))
+    return builder.graph({name: _joined(after)}), name
+
+
+def _joined(values: tuple[Value, ...]) -> Value:
+    """Return values of shape [1] or [] as one of shape [n]."""
+    parts = [value.cast("float32").reshape((1,)) for value in values]
+    return parts[0].builder.apply("concat", *parts, axis=0)
+
+
+def _check_count(task: ElementwiseTask, function: str, what: str, found: object, expected: object) -> None:
+    count = f"{len(found)} {what}" if isinstance(found, tuple) else "one number"
+    if not isinstance(found, tuple) or len(found) != expected:
+        raise GraphError(f"{type(task).__name__}: {function} returns {count}; expected a tuple of {expected} {what}")
+
+
+def _one_sample(policy: Graph, ops: Mapping[str, Op]) -> tuple[Graph, Node]:
+    """Return the policy for a single sample, its axis of samples of size 1, and its input."""
+    axis = policy.nodes[policy.inputs["x"]].shape[0]
+    nodes: list[Node] = []
+    for node in policy.nodes:
+        shape = tuple(1 if dim == axis else dim for dim in node.shape)
+        attributes = dict(node.attributes)
+        if node.op == "reshape":
+            attributes["shape"] = tuple(1 if dim == axis else dim for dim in attributes["shape"])
+        nodes.append(make_node(nodes, node.op, node.operands, attributes, shape, node.dtype, ops))
+    single = replace(policy, nodes=tuple(nodes))
+    return single, nodes[policy.inputs["x"]]
