@@ -37,7 +37,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, and measure how much of the kernel they reach; or run those given after `--`."""
-    session.run("pytest", *(session.posargs or ["--cov", "--cov-report=term:skip-covered"]))
+    session.run("pytest", *(session.posargs or ["-n", "auto", "--cov", "--cov-report=term:skip-covered"]))
 
 
 @nox.session

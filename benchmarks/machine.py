@@ -68,12 +68,9 @@ def peak(seconds: float) -> dict[str, float]:
 
     The libraries take turns and the best call counts, since a ceiling is not a typical value.
     """
-    products = {"NumPy": _numpy}
-    for name, product in (("PyTorch", _torch), ("JAX", _jax)):
-        if util.find_spec({"PyTorch": "torch", "JAX": "jax"}[name]):
-            products[name] = product
+    products = (("NumPy", "numpy", _numpy), ("PyTorch", "torch", _torch), ("JAX", "jax", _jax))
     found: dict[str, float] = {}
-    for name, product in products.items():
+    for name, _, product in (one for one in products if util.find_spec(one[1])):
         for threads in sorted({1, cores()}):
             if (call := product(threads)) is not None:
                 with threadpool_limits(1, "blas"):

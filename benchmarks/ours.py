@@ -34,13 +34,14 @@ Given = Mapping[str, Any]
 class Samples(SupervisedTask):
     """A task whose samples are given as arrays."""
 
+    _outputs: int = PrivateAttr()
     _given: Dataset = PrivateAttr()
 
     @classmethod
-    def of(cls, x: Array, y: Array, loss: str) -> "Samples":
+    def of(cls, x: Array, y: Array, outputs: int, loss: str) -> "Samples":
         """Return the task of inputs float32 [n, k] and targets, class ids int64 [n] or numbers float32 [n, m]."""
         task = cls.model_validate({"loss": loss}, context={"catalogue": installed()})
-        task._given = Dataset(x, y)
+        task._outputs, task._given = outputs, Dataset(x, y)
         return task
 
     @property
@@ -51,8 +52,7 @@ class Samples(SupervisedTask):
     @property
     def outputs(self) -> int:
         """Number of classes or targets."""
-        y = self._given.y
-        return int(y.shape[1]) if y.ndim == 2 else int(y.max()) + 1
+        return self._outputs
 
     def data(self, split: str) -> Dataset:
         """Return the samples."""

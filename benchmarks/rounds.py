@@ -51,7 +51,8 @@ def measure(contest: Contest, options: Options) -> list[Measured]:
     """Return what the sides took, each in all rounds; odd rounds go backwards, so that nobody always comes first."""
     pools = ThreadpoolController()
     found = [Measured(side) for side in contest.sides]
-    slow = {id(one) for one in found if _first(one, pools) > PATIENCE * options.seconds}
+    limit = PATIENCE * max(options.seconds, 0.1)
+    slow = {id(one) for one in found if _first(one, pools, limit) > limit}
     for number in range(options.rounds):
         for one in found[:: -1 if number % 2 else 1]:
             if number < FEWEST or id(one) not in slow:
@@ -72,13 +73,16 @@ def fastest(found: Sequence[Measured], prefixes: str) -> Measured | None:
     return min(fitting, key=lambda one: one.median, default=None)
 
 
-def _first(one: Measured, pools: ThreadpoolController) -> float:
-    """Make the call that is not counted, in which a side may still compile, and time the next one."""
-    with _held(one.side, pools):
-        one.side.call()
-        began = time.perf_counter()
-        one.side.call()
-        return time.perf_counter() - began
+def _first(one: Measured, pools: ThreadpoolController, limit: float) -> float:
+    """Return the time of a call that is not counted: of the second, where a side may have compiled in the first."""
+    taken = limit
+    for _ in range(2):
+        if taken <= limit:
+            with _held(one.side, pools):
+                began = time.perf_counter()
+                one.side.call()
+                taken = time.perf_counter() - began
+    return taken
 
 
 def _round(one: Measured, seconds: float) -> None:

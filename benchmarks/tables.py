@@ -50,6 +50,8 @@ def contest_lines(contest: Contest, found: Sequence[Measured], peak: float) -> I
     yield from (f"- {within(one, contest.limits[one.side.name])}" for one in found if one.side.name in contest.limits)
     yield from (f"- {one.side.name}: {one.side.note}" for one in found if one.side.note)
     yield from (f"- {note}" for note in contest.notes)
+    if contest.flops:
+        yield f"- the peak is the fastest large product of any library up to here: {peak:,.0f} GFLOP/s"
 
 
 def verdict(bar: Bar, found: Sequence[Measured]) -> str:
@@ -66,7 +68,8 @@ def verdict(bar: Bar, found: Sequence[Measured]) -> str:
 def within(one: Measured, limit: float) -> str:
     """Say whether a side keeps to its time."""
     word = "kept" if one.median <= limit else "missed"
-    return f"bar ≤ {limit:g} s for {one.side.name}: {word}, {one.median:.3g} ({min(one.seconds):.3g}–{max(one.seconds):.3g})"
+    spread = f"{min(one.seconds):.3g}–{max(one.seconds):.3g}"
+    return f"bar ≤ {limit:g} s for {one.side.name}: {word}, {one.median:.3g} ({spread})"
 
 
 def as_values(contest: Contest, found: Sequence[Measured], peak: float) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def as_values(contest: Contest, found: Sequence[Measured], peak: float) -> dict[
     return {
         "title": contest.title,
         "unit": contest.unit,
+        "peak_gflops": peak if contest.flops else None,
         "fastest_of_ours": ours.side.name if ours else None,
         "sides": [
             {

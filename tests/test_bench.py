@@ -73,6 +73,14 @@ def test_a_part_that_fails_says_so_in_its_row_and_the_others_are_measured():
     assert float(said["evolution"]) > 0
 
 
+def test_parts_of_one_name_are_told_apart_by_their_packages():
+    device = installed().entry("device", "reference").component
+    known = with_parts(Entry("device", "reference", type("Rival", (device,), {}), "rival", "1"))
+    said = {row[0].removeprefix("| "): row for row in rows(known)}
+    assert float(said["rival:reference"][2]) > 0
+    assert float(said["vynapse:reference"][2]) > 0
+
+
 def test_the_operations_of_a_workload_are_those_of_its_products():
     assert Workload((3, 5, 2), networks=7, samples=11).flops == 2 * 7 * 11 * (3 * 5 + 5 * 2)
 

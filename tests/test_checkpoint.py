@@ -431,6 +431,52 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "file").read_bytes() == bytes(range(256)) * 5
 
 
+def left_by(folder: Path, process: int, age: float, name: str = "file") -> Path:
+    """Make what a process that was killed `age` seconds ago left half-written."""
+    path = folder / f".{name}.{process}.tmp"
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="whether a process is gone is asked the POSIX way")
+def test_what_a_killed_process_left_of_a_file_goes_when_that_file_is_written_again(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left_by(tmp_path, ended.pid, age=3600)
+    kept = [
+        left_by(tmp_path, os.getppid(), age=3600),
+        left_by(tmp_path, ended.pid, age=3600, name="other"),
+        left_by(tmp_path, ended.pid, age=0, name="fresh"),
+    ]
+    replace_file(tmp_path / "file", b"data")
+    replace_file(tmp_path / "fresh", b"data")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "file", tmp_path / "fresh", *kept])
+
+
+def test_a_file_that_another_program_has_open_is_replaced_as_soon_as_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise PermissionError(errno.EACCES, "in use")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr("vynapse_core.files.PAUSE", 0.0)
+    monkeypatch.setattr("vynapse_core.files.TRIES", 2)
+    with pytest.raises(PermissionError):
+        replace_file(tmp_path / "file", b"data")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("vynapse_core.files.TRIES", 20)
+    replace_file(tmp_path / "file", b"data")
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(CheckpointError, match="cannot be written"):

@@ -21,7 +21,7 @@ import pytest
 import tomli
 from click.testing import CliRunner
 
-from vynapse_core import RecipeError
+from vynapse_core import RecipeError, RunError
 from vynapse_core.catalogue import Catalogue, collect, installed
 from vynapse_core.cli import COMMANDS, main
 from vynapse_core.observers.csv import TIME_COLUMNS
@@ -358,6 +358,33 @@ def test_a_failure_ends_several_seeds_and_names_those_not_run(folder, monkeypatc
     assert "Traceback" not in result.output
 
 
+def test_the_seeds_that_finished_are_summarised_where_a_later_one_fails(folder, monkeypatch):
+    from vynapse_core import run
+
+    real, calls = run.run_experiment, []
+
+    def failing(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RunError("the third is too much")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(run, "run_experiment", failing)
+    result = invoke("run", "xor.toml", "--seeds", "4", "--out", "out")
+    assert result.exit_code == 1
+    assert "| best fitness | xor | 2 |" in result.stdout
+    assert "seeds not run: 10" in result.stderr
+    assert "the third is too much" in result.stderr
+
+
+def test_seeds_are_summarised_without_scipy(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    text = done("run", "xor.toml", "--seeds", "2", "--out", "out")
+    assert "| best fitness | xor | 2 |" in text
+    assert 'pip install "vynapse[compare]"' in text
+
+
 def test_a_quiet_run_prints_nothing_and_writes_everything(folder):
     assert done("run", "xor.toml", "--quiet", "--seeds", "2", "--out", "out") == ""
     assert len(rows(folder / "out" / "s7")) == 6
@@ -453,6 +480,17 @@ def test_a_value_that_changes_nothing_is_not_noted_as_a_change(folder):
     done("run", "xor.toml", "--out", "out")
     done("resume", "out", "--set", "stop.steps=6")
     assert "changes" not in json.loads((folder / "out" / "run.json").read_text())
+
+
+def test_a_run_on_a_file_is_resumed_from_another_folder(folder, monkeypatch):
+    (folder / "table.csv").write_text("a,b\n" + "0.5,x\n0.25,y\n" * 10)
+    task = 'task={type="csv", path="table.csv"}'
+    done("run", "xor.toml", "--set", task, "--set", "stop.steps=3", "--out", "out")
+    assert resolved(folder / "out")["task"]["path"] == str(folder / "table.csv")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    done("resume", folder / "out", "--set", "stop.steps=5")
+    assert len(rows(folder / "out")) == 5
 
 
 def test_a_refused_change_leaves_the_run_as_it_was(folder):
@@ -636,13 +674,63 @@ def test_a_plugins_command_is_listed_run_and_found_when_misspelt(folder):
     source = (
         "import click\n\nfrom vynapse_core import hookimpl\n\n\n@click.command()\ndef greet():\n"
         '    """Say hello."""\n    click.echo("hello")\n\n\n@hookimpl\ndef vynapse_commands():\n'
-        '    return {"greet": greet, "run": greet}\n'
+        '    return {"greet": greet}\n'
     )
     environment = package(folder / "site", "greeting", source)
     assert "Say hello." in (shown := process("--help", env=environment).stdout)
     assert "Run a recipe." in shown
     assert process("greet", env=environment).stdout == "hello\n"
     assert "did you mean 'greet'?" in process("gret", env=environment).stderr
+
+
+def test_of_two_commands_with_one_name_the_first_is_used_and_both_owners_are_named(folder):
+    source = (
+        "import click\n\nfrom vynapse_core import hookimpl\n\n\n@click.command()\ndef greet():\n"
+        '    click.echo(__name__)\n\n\n@hookimpl\ndef vynapse_commands():\n    return {"greet": greet, "run": greet}\n'
+    )
+    package(folder / "site", "warm", source)
+    environment = package(folder / "site", "cold", source)
+    ran = process("greet", env=environment)
+    assert ran.stdout == "cold\n"
+    assert ran.stderr.splitlines() == [
+        "warning: cold offers the command 'run', which vynapse has; that one is used",
+        "warning: warm offers the command 'greet', which cold has; that one is used",
+        "warning: warm offers the command 'run', which vynapse has; that one is used",
+    ]
+    assert "Run a recipe." in process("run", "--help", env=environment).stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("@hookimpl\ndef vynapse_commands():\n    return ['greet']\n", "returned list, not a mapping of names"),
+        ("@hookimpl\ndef vynapse_commands():\n    return {'greet': 3}\n", "'greet' is 3, not a click command"),
+        ("def vynapse_commands():\n    return {}\n", "write @hookimpl above it"),
+    ],
+)
+def test_commands_that_cannot_be_had_are_told_where_one_is_looked_for(folder, source, said):
+    environment = package(folder / "site", "nonsense", f"from vynapse_core import hookimpl\n\n\n{source}")
+    ran = process("greet", env=environment)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "unknown command 'greet'" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_colours_are_left_out_where_no_color_is_set(folder, monkeypatch):
+    def colored(**environment):
+        arguments = {"args": ["plugins"], "prog_name": "vynapse", "color": True, "env": environment}
+        return "\x1b[" in CliRunner().invoke(main, **arguments).output
+
+    assert colored(NO_COLOR=None)
+    assert not colored(NO_COLOR="1")
+    assert colored(NO_COLOR="")
+
+
+def test_an_error_has_no_colour_where_no_color_is_set(folder):
+    for value, colored in (("", True), ("1", False)):
+        result = CliRunner(env={"NO_COLOR": value}).invoke(main, ["compare", "none"], color=True)
+        assert ("\x1b[" in result.stderr) == colored
 
 
 def test_a_component_of_a_distribution_that_is_not_installed_names_the_distribution():

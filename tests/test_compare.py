@@ -70,8 +70,8 @@ def make_two_groups(root: Path, small: Sequence[float], large: Sequence[float]) 
     return compare([*sorted(root.glob("small*")), *sorted(root.glob("large*"))])
 
 
-def shown(comparison: Comparison) -> str:
-    console = Console(width=160, record=True, file=None, force_terminal=False)
+def shown(comparison: Comparison, width: int = 160) -> str:
+    console = Console(width=width, record=True, file=None, force_terminal=False)
     with console.capture() as capture:
         console.print(comparison_renderable(comparison))
     return capture.get()
@@ -357,13 +357,18 @@ def test_nothing_to_compare_is_refused_with_the_reasons(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_missing_scipy_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scipy_there_is_what_needs_none_and_a_note_of_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    make_run(tmp_path / "a", 1)
-    make_run(tmp_path / "b", 2)
-    with pytest.raises(ArgumentError, match=r"vynapse\[compare\]"):
-        compare([tmp_path])
+    comparison = make_two_groups(tmp_path, [-1.0, -2.0, -3.0], [-4.0, -5.0, -6.0])
+    summary = comparison.groups[0].summaries["best_fitness"]
+    assert (summary.n, summary.mean, summary.deviation, summary.interval) == (3, -2.0, 1.0, None)
+    assert 'pip install "vynapse[compare]"' in comparison.pairs[0].why
+    (note,) = comparison.notes
+    assert note == 'no confidence intervals and no tests, which need scipy: pip install "vynapse[compare]"'
+    assert "| -2 | 1 | – |" in comparison_markdown(comparison)
 
 
 @pytest.mark.parametrize(
@@ -397,6 +402,15 @@ def test_terminal_and_markdown_show_the_same_numbers(tmp_path: Path) -> None:
             "test.accuracy",
         ):
             assert piece in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100])
+def test_a_terminal_of_any_width_shows_words_and_numbers_unbroken(tmp_path: Path, width: int) -> None:
+    text = shown(make_two_groups(tmp_path, [-1.0, -2.0, -3.5], [-4.0, -5.0, -6.0]), width)
+    assert max(map(len, text.splitlines())) <= width
+    for piece in ("evaluations", "test.accuracy", "deviation", "interval", "-2.167", "0.9591", "significant"):
+        assert piece in text
+    assert ("┃" in text) == (width >= 80)
 
 
 def test_names_from_files_cannot_write_markup_or_terminal_codes(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Evaluation: batches, accuracy, episodes, and that an individual's fitness is its own affair."""
 
-from typing import ClassVar
+import gc
+import weakref
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from vynapse_core import Builder, Dataset, EpisodicTask, Genes, Streams, SupervisedTask
+from vynapse_core import Builder, Dataset, DirectTask, EpisodicTask, Genes, RunError, Streams, SupervisedTask
 from vynapse_core.devices.reference import Reference
 from vynapse_core.evaluation import Evaluation
 from vynapse_core.ops import OPS
@@ -65,6 +67,34 @@ def test_batches_take_each_sample_once_an_epoch_and_another_order_in_the_next():
     assert samples(1).x.tolist() == samples(1).x.tolist()
 
 
+def test_only_the_order_of_the_epoch_in_hand_is_kept():
+    drawn = []
+
+    class Watched(Streams):
+        def __call__(self, *path):
+            stream = super().__call__(*path)
+
+            class Drawing:
+                def permutation(self, n):
+                    order = stream.permutation(n)
+                    drawn.append(weakref.ref(order))
+                    return order
+
+            return Drawing()
+
+    one = Evaluation(Points(batch=5), Mlp(layers=(1, 1)), Reference(), Watched(5), OPS)
+    for step in range(12):
+        one.samples(step)
+    assert len(drawn) == 6
+    gc.collect()
+    assert [order() is None for order in drawn] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(("batch", "drawn"), [(None, False), (3, True), (10, False), (11, False)])
+def test_a_batch_that_holds_all_samples_is_no_draw(batch, drawn):
+    assert Points(batch=batch).stochastic is drawn
+
+
 def test_without_a_batch_all_samples_are_taken():
     assert len(evaluation(Points()).samples(7)) == 10
 
@@ -118,3 +148,49 @@ def test_all_networks_play_the_same_episodes_whoever_they_are_evaluated_with():
     genes = Genes(Streams(2)("genes").normal((5, 2)))
     whole = evaluation(Walk()).fitness(genes, 1)
     np.testing.assert_array_equal(whole[3:], evaluation(Walk()).fitness(genes.take(slice(3, 5)), 1))
+
+
+class Returning(DirectTask):
+    """Gives as fitness whatever it holds."""
+
+    encoding: ClassVar[str] = "real"
+    given: Any = None
+
+    @property
+    def length(self):
+        return 2
+
+    def evaluate(self, genes):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (np.zeros(3, complex), r"complex128 \[3\]"),
+        (["good", "better", "best"], r"<U6 \[3\]"),
+        (np.array([None] * 3), r"object \[3\]"),
+        (None, r"object \[\]"),
+        (1.0, r"float64 \[\]"),
+        (np.zeros(2), r"float64 \[2\]"),
+        (np.zeros((3, 0)), r"float64 \[3, 0\]"),
+        (np.zeros((3, 2, 2)), r"float64 \[3, 2, 2\]"),
+        ([[1.0], [1.0, 2.0], [1.0]], "rows of different lengths"),
+    ],
+)
+def test_what_is_no_fitness_is_laid_to_the_task(given, found):
+    with pytest.raises(RunError, match=f"task Returning at task returned {found} as fitness"):
+        evaluation(Returning(given=given)).fitness(line([1] * 3, [0] * 3), 0)
+
+
+@pytest.mark.parametrize("given", [[1, 2, 3], np.array([True, False, True]), np.zeros((3, 2), np.float32)])
+def test_numbers_of_any_kind_become_float64(given):
+    fitness = evaluation(Returning(given=given)).fitness(line([1] * 3, [0] * 3), 0)
+    assert fitness.dtype == np.float64
+    np.testing.assert_array_equal(fitness, np.asarray(given, float))
+
+
+@pytest.mark.parametrize("values", [np.zeros((3, 2)), np.zeros((3, 3), np.float32), np.zeros((2, 2), np.float32)])
+def test_new_values_of_genes_have_the_shape_and_the_dtype_of_the_old(values):
+    with pytest.raises(ValueError, match=r"must be float32 \[3, 2\] like the old ones, found float"):
+        line([1] * 3, [0] * 3).with_values(values)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from vynapse_core import DirectTask, RunError, wire
+from vynapse_core import Builder, DirectTask, RunError, wire
 from vynapse_core.catalogue import Catalogue, Entry, installed
 from vynapse_core.errors import CheckpointError
 from vynapse_core.failure import explained
@@ -43,12 +43,12 @@ def experiment():
     return wire(build(Source(recipe), catalogue), catalogue=catalogue)
 
 
-def told(experiment, call, step=4):
-    """Return what is told of the exception that `call` raises after a step."""
+def told(experiment, call, step=5, **given):
+    """Return what is told of the exception that `call` raises in a step."""
     try:
         call()
     except BaseException as error:
-        return explained(error, experiment, step)
+        return explained(error, experiment, step, **given)
     raise AssertionError("nothing was raised")
 
 
@@ -75,13 +75,47 @@ def test_a_component_that_is_not_of_this_recipe_is_not_blamed(experiment):
 
 
 def test_an_exception_that_was_never_raised_has_no_place(experiment):
-    assert str(explained(ValueError("x"), experiment, 0)) == "step 1: the kernel raised ValueError: x (no place known)"
+    assert str(explained(ValueError("x"), experiment, 1)) == "step 1: the kernel raised ValueError: x (no place known)"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_says_how_to_go_on(experiment, number):
     failure = told(experiment, lambda: broken(OSError(number, "full")))
-    assert str(failure) == "disk full after step 4; make room, and 'vynapse resume' goes on from the last checkpoint"
+    assert str(failure) == "disk full at step 5; make room, and 'vynapse resume' goes on from the last checkpoint"
+
+
+def test_a_full_disk_before_the_first_checkpoint_says_that_there_is_none(experiment):
+    def save():
+        try:
+            broken(OSError(errno.ENOSPC, "full"))
+        except OSError as error:
+            raise CheckpointError("disk full: what was saved there before is intact") from error
+
+    for call in (save, lambda: broken(OSError(errno.ENOSPC, "full"))):
+        failure = told(experiment, call, checkpoint=False)
+        assert str(failure) == "disk full at step 5; there is no checkpoint yet; make room, and run it again"
+    assert "is intact" in str(told(experiment, save))
+
+
+def test_what_fails_between_the_parts_is_not_laid_to_the_distribution(experiment):
+    def evaluate(genes, step):
+        return experiment.evaluation.fitness_of_networks(genes, step)
+
+    failure = told(experiment, lambda: experiment.recipe.distribution.evaluate(evaluate, None, 0))
+    assert str(failure).startswith("step 5: the evaluation of task Sensor at task raised TypeError: ")
+
+
+def test_a_program_is_its_devices(experiment):
+    builder = Builder()
+    program = experiment.recipe.device.compile(builder.graph({"y": builder.input("x", ("B", 1))}))
+    device = type(experiment.recipe.device).__name__
+    failure = told(experiment, lambda: program({}, {}))
+    assert str(failure).startswith(f"step 5: device {device} at device raised ValueError")
+
+
+def test_the_distribution_is_named_where_nothing_deeper_is(experiment):
+    failure = told(experiment, lambda: experiment.recipe.distribution.evaluate(lambda genes, step: genes[0], (), 0))
+    assert str(failure).startswith("step 5: distribution Local at distribution raised IndexError")
 
 
 def test_too_little_memory_says_what_needs_less(experiment):

@@ -178,6 +178,8 @@ BROKEN = [
     (constant("float32", 1e300), r"expected float32, got 1e\+300"),
     (constant("float32", 10**400), "expected float32, got 10000"),
     (constant("bool", 1), "expected bool, got 1"),
+    (setter(["nodes", 0, "attributes", "name"], "\ud800"), "a name is text"),
+    (setter(["outputs", "\udfff"], 1), "a name is text"),
     (constant("float32", "x"), "expected float32, got 'x'"),
     (constant("int64", [[1], 2]), "differ in length"),
     (constant("int64", [0] * (MAX_CONSTANT + 1)), "make it a parameter"),
@@ -201,6 +203,14 @@ def test_a_malformed_file_is_refused_with_the_reason(change: Any, message: str) 
 )  # fmt: skip
 def test_text_that_is_no_graph_is_refused(text: str) -> None:
     with pytest.raises(GraphError):
+        Graph.from_json(text)
+
+
+@pytest.mark.parametrize("digits", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_a_constant_beyond_all_numbers_is_refused_like_one_that_is_none(digits: str) -> None:
+    text = stored(constant("float32", 0.5)).replace("0.5", digits)
+    assert digits in text
+    with pytest.raises(GraphError, match=f"{digits} is "):
         Graph.from_json(text)
 
 

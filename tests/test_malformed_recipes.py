@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Recipes that are wrong in every way we could think of: each is refused with line, key path, finding and advice."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -574,8 +575,35 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path, catalogue: C
     assert "cannot be read: Is a directory" in str(refusal(tmp_path, catalogue))
 
 
-def test_a_file_that_never_ends_is_refused(catalogue: Catalogue) -> None:
-    assert "larger than" in str(refusal(Path("/dev/zero"), catalogue))
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe in the POSIX way")
+def test_a_device_or_a_pipe_that_nobody_writes_to_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (Path("/dev/zero"), tmp_path / "pipe.toml"):
+        assert "is no file" in str(refusal(path, catalogue))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'task = "{long}"\ntrainer = "climb"\n',
+        'task = "toy:{long}"\ntrainer = "climb"\n',
+        '{long} = 1\ntask = "bowl"\ntrainer = "climb"\n',
+        'task = "bowl"\n[trainer]\ntype = "climb"\nmutation = {{ type = "noise", sigma = {{ type = "{long}" }} }}\n',
+    ],
+)
+def test_a_very_long_name_or_key_is_not_repeated_whole(text: str, tmp_path: Path, catalogue: Catalogue) -> None:
+    error = refused(tmp_path, text.format(long="x" * 500_000), catalogue)
+    assert "xxx..." in str(error)
+    assert len(str(error)) < 1000
+
+
+def test_of_many_problems_the_first_fifty_are_printed_and_all_are_held(tmp_path: Path, catalogue: Catalogue) -> None:
+    error = refused(tmp_path, "".join(f"key{n} = 1\n" for n in range(99)) + BASE, catalogue)
+    assert len(error.problems) == 99
+    lines = str(error).splitlines()
+    assert len(lines) == 52
+    assert lines[0].endswith(": 99 problems")
+    assert lines[-1] == "  and 49 more"
 
 
 def test_an_empty_file_lacks_what_has_no_default(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -201,7 +201,7 @@ def test_a_pipe_gets_no_control_characters(tmp_path, experiment, capsys, monkeyp
 def test_what_is_run_stands_first_and_how_it_ended_last(tmp_path, experiment, capsys):
     watch(Console(), experiment, tmp_path, [taken(1)], FINISHED, resumed_at=1200)
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "xor · xor by evolution on the reference device · seed 0 · resumed after step 1,200"
+    assert told[0] == "xor · xor by evolution on the numba device · seed 0 · resumed after step 1,200"
     assert told[-4:] == [
         "finished: the last step was taken (3 steps, 30 evaluations, 1.50 s)",
         "best fitness -0.5",

@@ -125,8 +125,27 @@ def test_the_shortest_recipe_gets_every_default(tmp_path: Path) -> None:
 
 def test_the_fastest_installed_device_is_the_default() -> None:
     device = CATALOGUE.find("device", "reference")
-    faster = collect((*KERNEL, TOY, plugin("fast", devices={"numba": type("Numba", (device,), {})})))
+    faster = collect((*KERNEL, TOY, plugin("vynapse-numba", devices={"numba": type("Numba", (device,), {})})))
     assert faster.name_of(type(build(Source({"task": "bowl", "trainer": "climb"}), faster).device)) == "numba"
+
+
+def test_a_plugin_that_offers_the_name_of_a_default_changes_no_recipe_that_did_not_write_it() -> None:
+    kinds = {"devices": ("device", "reference"), "distributions": ("distribution", "local")}
+    rivals: dict[str, Any] = {
+        hook: {name: type("Rival", (CATALOGUE.find(kind, name),), {"__doc__": "A rival."})}
+        for hook, (kind, name) in kinds.items()
+    }
+    rivals["devices"]["numba"] = rivals["devices"]["reference"]
+    observers = {name: CATALOGUE.find("observer", name) for name in ("csv", "console", "jsonl")}
+    rivals["observers"] = {name: type("Rival", (cls,), {"__doc__": "A rival."}) for name, cls in observers.items()}
+    crowded = collect((*KERNEL, TOY, plugin("rival", **rivals)))
+    assert not crowded.failures
+    recipe = build(Source({"task": "bowl", "trainer": "climb"}), crowded)
+    assert recipe == built()
+    assert tree(recipe, crowded)["device"]["type"] == "vynapse:reference"
+    assert build(Source(tomli.loads(to_toml(recipe, crowded))), crowded) == recipe
+    listed = build(Source({"task": "bowl", "trainer": "climb", "observers": ["rival:csv"]}), crowded).observers
+    assert [type(observer) for observer in listed] == [rivals["observers"]["csv"], *map(type, recipe.observers)]
 
 
 def test_a_name_and_a_table_with_that_type_are_the_same() -> None:

@@ -11,7 +11,7 @@ import pytest
 import tomli
 
 from vynapse_core import hooks
-from vynapse_core.catalogue import KINDS, Entry, collect, installed
+from vynapse_core.catalogue import KINDS, Catalogue, Entry, collect, installed
 from vynapse_core.errors import ArgumentError
 from vynapse_core.plugins import Plugin
 from vynapse_core.reference import (
@@ -67,6 +67,17 @@ def test_a_page_says_what_a_mutation_serves_and_where_it_comes_from() -> None:
     assert page_of("mutation", "vynapse-evolution:gaussian") == page
 
 
+def test_a_name_that_two_packages_offer_is_refused_with_how_to_pick() -> None:
+    entry = installed().entry("mutation", "gaussian")
+    known = installed()
+    rival = Entry("mutation", "gaussian", type("Rival", (entry.component,), {"__doc__": "A rival."}), "rival", "1")
+    both = Catalogue(known.plugins, (*known.entries, rival), known.ops, known.kernels, known.gradients)
+    said = "2 packages offer the mutation 'gaussian'; write 'rival:gaussian' or 'vynapse-evolution:gaussian'"
+    with pytest.raises(ArgumentError, match=said):
+        component_page(both, "mutation", "gaussian")
+    assert component_page(both, "mutation", "rival:gaussian").startswith("# `rival:gaussian`, a mutation")
+
+
 def test_an_unknown_kind_or_name_gets_the_nearest() -> None:
     with pytest.raises(ArgumentError, match="unknown kind 'mutations'; did you mean 'mutation'"):
         page_of("mutations", "gaussian")
@@ -74,6 +85,8 @@ def test_an_unknown_kind_or_name_gets_the_nearest() -> None:
         page_of("mutation", "gausian")
     with pytest.raises(ArgumentError, match="known: console, csv, jsonl"):
         page_of("observer", "zz")
+    with pytest.raises(ArgumentError, match="'mse' is a loss"):
+        page_of("task", "mse")
     with pytest.raises(ArgumentError, match="known: none"):
         component_page(collect([]), "task", "zz")
     with pytest.raises(ArgumentError, match="unknown kind 'zz'; known: genome, "):

@@ -92,9 +92,57 @@ def test_a_step_without_finite_fitness_is_no_improvement() -> None:
     assert (progress.best, progress.improved) == (float("-inf"), 0)
 
 
-def test_the_loss_is_the_trainers_column_or_the_negative_of_its_fitness() -> None:
+def test_the_loss_is_the_least_so_far_of_the_trainers_column_or_of_its_fitness_with_the_sign_changed() -> None:
     assert Progress().after(report(1, -0.25), 0.0).loss == 0.25
-    assert Progress().after(report(1, 0.9, loss=0.3), 0.0).loss == 0.3
+    first = Progress().after(report(1, 0.9, loss=0.3), 0.0)
+    assert first.loss == 0.3
+    assert first.after(report(2, 0.9, loss=0.4), 0.0).loss == 0.3
+    assert first.after(report(2, 0.9, loss=float("nan")), 0.0).after(report(3, 0.9, loss=0.2), 0.0).loss == 0.2
+
+
+def test_the_start_counts_as_time_and_its_evaluations_in_the_first_steps_rate() -> None:
+    progress = Progress.started(3.0, -2.0)
+    assert (progress.seconds, progress.best, progress.improved, progress.step) == (3.0, -2.0, 0, 0)
+    first = progress.after(Report(step=1, evaluations=200, best=-2.0, mean=-2.0, worst=-2.0), 1.0)
+    assert (first.seconds, first.evaluations_per_second, first.improved) == (4.0, 50.0, 0)
+    assert first.after(Report(2, 300, -1.0, -1.0, -1.0), 1.0).evaluations_per_second == 100.0
+
+
+@pytest.mark.parametrize("unknown", [None, float("-inf"), float("nan")])
+def test_a_trainer_that_knows_no_fitness_yet_starts_from_nothing(unknown: float | None) -> None:
+    assert Progress.started(0.0, unknown).best == float("-inf")
+
+
+def test_a_goal_is_looked_at_again_ten_steps_after_it_was_refuted() -> None:
+    assert Progress(step=1).may_confirm
+    assert not Progress(step=10, refuted=1).may_confirm
+    assert Progress(step=11, refuted=1).may_confirm
+
+
+def test_all_criteria_that_hold_are_named_goals_first() -> None:
+    stop = Stop(steps=5, fitness=0.0, loss=0.5, patience=2)
+    progress = Progress(step=5, best=1.0, improved=4, loss=1.0)
+    assert stop.holding(progress, None) == ("fitness", "steps")
+    assert stop.holding(progress.judged_by(-0.4), None) == ("loss", "steps")
+    assert stop.holding(progress.judged_by(None), None) == ("fitness", "steps")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"step": -1},
+        {"step": 3, "improved": 4},
+        {"step": 3, "refuted": 4},
+        {"evaluations": -1},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"best": float("nan")},
+        {"best": float("inf")},
+    ],
+)
+def test_a_progress_that_no_run_could_make_has_a_flaw(wrong: dict[str, Any]) -> None:
+    assert Progress(**wrong).flaw
+    assert Progress().flaw == Progress(step=3, improved=3, refuted=3, best=1.0, seconds=1.0).flaw == ""
 
 
 def test_progress_is_not_changed_by_a_step() -> None:

@@ -2,6 +2,7 @@
 """Broken mutations and crossovers, and what the kit says of each."""
 
 import random
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -30,7 +31,7 @@ class Widening(Noise):
     """Works in float64."""
 
     def mutate(self, genes, rng, clock):
-        return genes.with_values(genes.values + rng.normal(genes.values.shape, dtype=np.float64))
+        return replace(genes, values=genes.values + rng.normal(genes.values.shape, dtype=np.float64))
 
 
 class Losing(Noise):

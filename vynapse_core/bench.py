@@ -58,25 +58,27 @@ def bench(catalogue: Catalogue, seconds: float) -> Iterator[str]:
     yield "| device | workload | ms a call | networks/s | GFLOP/s |"
     yield "|---|---|---:|---:|---:|"
     for entry in catalogue.of_kind("device"):
+        name = catalogue.written(entry)
         for workload in WORKLOADS:
             try:
-                device = catalogue.build(Device, {"type": entry.name})
+                device = catalogue.build(Device, {"type": name})
                 taken = _taken(_evaluating(device, workload), seconds)
             except Exception as error:
-                yield f"| {entry.name} | {workload} | {_said(error)} | | |"
+                yield f"| {name} | {workload} | {_said(error)} | | |"
                 continue
             rates = f"{workload.networks / taken:,.0f} | {workload.flops / taken / 1e9:.2f}"
-            yield f"| {entry.name} | {workload} | {taken * 1e3:.3f} | {rates} |"
+            yield f"| {name} | {workload} | {taken * 1e3:.3f} | {rates} |"
     yield ""
     yield "| trainer | task | ms a step | steps/s |"
     yield "|---|---|---:|---:|"
     for entry in catalogue.of_kind("trainer"):
+        name = catalogue.written(entry)
         try:
-            taken = _taken(_stepping(catalogue, entry.name), seconds)
+            taken = _taken(_stepping(catalogue, name), seconds)
         except Exception as error:
-            yield f"| {entry.name} | xor | {_said(error)} | |"
+            yield f"| {name} | xor | {_said(error)} | |"
             continue
-        yield f"| {entry.name} | xor | {taken * 1e3:.3f} | {1 / taken:,.0f} |"
+        yield f"| {name} | xor | {taken * 1e3:.3f} | {1 / taken:,.0f} |"
 
 
 def timed(call: Callable[[], object], seconds: float) -> float:
@@ -125,7 +127,7 @@ def _evaluating(device: Device, workload: Workload) -> Callable[[], object]:
 
 
 def _stepping(catalogue: Catalogue, trainer: str) -> Callable[[], object]:
-    recipe = {"task": {"type": "xor"}, "trainer": {"type": trainer}, "stop": {"steps": 1_000_000_000}}
+    recipe = {"task": {"type": "vynapse-tasks:xor"}, "trainer": {"type": trainer}, "stop": {"steps": 1_000_000_000}}
     experiment = wire(build(Source(recipe, "xor"), catalogue), catalogue=catalogue)
     state = [experiment.trainer.start(experiment)]
 

@@ -14,7 +14,7 @@ from vynapse_core import plugins
 from vynapse_core.component import Component
 from vynapse_core.errors import PluginError, nearest
 from vynapse_core.plugins import Plugin
-from vynapse_core.settings import a, described, mistake
+from vynapse_core.settings import LONGEST, described, mistake, shortened, with_article
 
 if TYPE_CHECKING:
     from vynapse_core.contracts import Gradient, Kernel
@@ -47,6 +47,11 @@ class Entry:
     package: str
     version: str
 
+    @property
+    def full(self) -> str:
+        """The name that nobody else can offer, `package:name`: how code names its own defaults."""
+        return f"{self.package}:{self.name}"
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -68,19 +73,23 @@ class Catalogue:
         return tuple(sorted((e for e in self.entries if e.kind == kind), key=lambda e: (e.name, e.package)))
 
     def find(self, kind: str, name: Any) -> type[Component]:
-        """Return the component called `name`, or `package:name` where two packages offer it.
+        """Return the component called `name`, as `entry` finds it."""
+        return self.entry(kind, name).component
+
+    def entry(self, kind: str, name: Any) -> Entry:
+        """Return what is called `name`, or `package:name` where two packages offer it.
 
         Raises `mistake` (so that it is reported with its key path) for a name that is unknown, that two
         packages offer, or that a plugin would offer which is not installed or failed to load.
         """
         if not isinstance(name, str):
-            raise mistake(f"'type' of {a(kind)} is a name, found {described(name)}")
+            raise mistake(f"'type' of {with_article(kind)} is a name, found {described(name)}")
         package, _, short = name.rpartition(":")
         found = [e for e in self.of_kind(kind) if e.name == short and package in ("", e.package)]
         if len(found) == 1:
-            return found[0].component
+            return found[0]
         if found:
-            choices = " or ".join(repr(f"{entry.package}:{entry.name}") for entry in found)
+            choices = " or ".join(repr(entry.full) for entry in found)
             raise mistake(f"{len(found)} packages offer the {kind} {name!r}", f"write {choices}")
         raise mistake(*self._absent(kind, name, short))
 
@@ -105,7 +114,7 @@ class Catalogue:
     def written(self, entry: Entry) -> str:
         """Return how a recipe writes an entry: its name, with its package where another offers the same one."""
         alone = sum(other.kind == entry.kind and other.name == entry.name for other in self.entries) == 1
-        return entry.name if alone else f"{entry.package}:{entry.name}"
+        return entry.name if alone else entry.full
 
     def _absent(self, kind: str, name: str, short: str) -> tuple[str, str]:
         package = offers().get(kind, {}).get(short)
@@ -120,15 +129,17 @@ class Catalogue:
                 )
         hint = self._likely(kind, name, short)
         hint += "".join(f"; {plugin.package} failed to load: {plugin.failure}" for plugin in self.failures)
-        return f"unknown {kind} {name!r}", hint
+        return f"unknown {kind} {shortened(repr(name))}", hint
 
     def _likely(self, kind: str, name: str, short: str) -> str:
         known = [self.written(entry) for entry in self.of_kind(kind)]
+        if len(name) > LONGEST:
+            return f"known: {', '.join(known) or 'none'}"
         same = [f"{entry.package}:{short}" for entry in self.of_kind(kind) if entry.name == short]
         if close := nearest(name, known) or nearest(name, same):
             return close
         if others := [entry.kind for entry in self.entries if entry.name == short]:
-            return f"{short!r} is {' and '.join(map(a, others))}"
+            return f"{short!r} is {' and '.join(map(with_article, others))}"
         return f"known: {', '.join(known) or 'none'}"
 
 
@@ -191,7 +202,8 @@ def _kind(name: object, component: object, hook: str, kinds: tuple[str, ...]) ->
         raise PluginError(f"{hook}: {name!r} is {component!r}, not a component class")
     if component.kind not in kinds:
         raise PluginError(
-            f"{hook}: {name!r} is {a(component.kind or 'component without kind')}, not {a(' or '.join(kinds))}"
+            f"{hook}: {name!r} is {with_article(component.kind or 'component without kind')}, "
+            f"not {with_article(' or '.join(kinds))}"
         )
     if "kind" in component.__dict__:
         raise PluginError(f"{hook}: {name!r} sets 'kind', which only a contract does; remove it")

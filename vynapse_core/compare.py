@@ -43,6 +43,7 @@ REACHED = frozenset({"fitness", "loss", "solved"})
 
 LEAST_RUNS = 3
 MOST_NAMED = 3
+SCIPY = 'scipy: pip install "vynapse[compare]"'
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Summary:
     deviation: float | None
     """Sample standard deviation (n - 1 in the denominator)."""
     interval: tuple[float, float] | None
-    """95% confidence interval of the mean, Student t with n - 1 degrees of freedom."""
+    """95% confidence interval of the mean, Student t with n - 1 degrees of freedom; None without scipy too."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ class Comparison:
 def compare(folders: Sequence[Path]) -> Comparison:
     """Compare the runs in `folders`, each a run folder or a folder with runs somewhere below it.
 
-    A seed that occurs twice in a group counts once, by its latest run: the same draws are no second sample.
-    Raises ArgumentError if a folder does not exist, if no run can be compared, or if scipy is missing.
+    A seed that occurs twice in a group counts once, by its latest run: the same draws are no second sample. Without
+    scipy there are neither intervals nor tests, and a note that says so.
+    Raises ArgumentError if a folder does not exist, or if no run can be compared.
     """
     found: dict[Path, Path] = {}
     notes: list[str] = []
@@ -125,6 +127,8 @@ def compare(folders: Sequence[Path]) -> Comparison:
     samples = list(by_recipe.values())
     named = zip(labels([sample[0] for sample in samples]), samples, strict=True)
     groups = tuple(_group(label, sample, notes) for label, sample in named)
+    if _scipy_stats() is None and len(runs) > 1:
+        notes.append(f"no confidence intervals and no tests, which need {SCIPY}")
     return Comparison(groups, _pairs(groups), tuple(notes))
 
 
@@ -165,7 +169,9 @@ def summarise(values: Sequence[float]) -> Summary:
     if n < 2:
         return Summary(n, mean, None, None)
     deviation = float(np.std(scaled, ddof=1)) * scale
-    half = float(_scipy_stats().t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    if (stats := _scipy_stats()) is None:
+        return Summary(n, mean, deviation, None)
+    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
     return Summary(n, mean, deviation, (mean - half, mean + half))
 
 
@@ -188,7 +194,9 @@ def _pair(first: Group, second: Group) -> Pair:
     if min(len(a), len(b)) < LEAST_RUNS:
         why = f"{len(a)} and {len(b)} runs: a test is not meaningful under {LEAST_RUNS} runs a group"
         return Pair(first.label, second.label, why=why)
-    test = _scipy_stats().mannwhitneyu(a, b, alternative="two-sided")
+    if (stats := _scipy_stats()) is None:
+        return Pair(first.label, second.label, why=f"a test needs {SCIPY}")
+    test = stats.mannwhitneyu(a, b, alternative="two-sided")
     return Pair(first.label, second.label, float(test.pvalue), None, float(test.statistic) / (len(a) * len(b)))
 
 
@@ -202,8 +210,9 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _scipy_stats() -> Any:
+    """Return `scipy.stats`, or None where it is not installed: what needs no statistics is shown all the same."""
     try:
         import scipy.stats
-    except ImportError as error:
-        raise ArgumentError('comparing runs needs scipy: install "vynapse[compare]"') from error
+    except ImportError:
+        return None
     return scipy.stats

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from rich.console import Group as Renderable
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType
 
     from vynapse_core.compare import Comparison, Pair
 
+KEYS = ("quantity", "group", "A", "B")
+"""Columns that say what a row is about."""
+NUMBERS = ("runs", "n", "mean", "deviation", "p", "p (Holm)", "A12")
+"""Columns of single numbers, which are never broken."""
 LONGEST_LABEL = 24
 NOTHING = "–"
 
@@ -33,23 +37,58 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def comparison_renderable(comparison: Comparison) -> Renderable:
-    """Return the tables and notes for a rich console."""
-    from rich.console import Group as Stack
+def comparison_renderable(comparison: Comparison) -> ConsoleRenderable:
+    """Return the tables and notes for a rich console; one that is too narrow for tables gets a block a row."""
+    return _Drawn(comparison)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    comparison: Comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield what rich draws within the columns that `options` leaves."""
+        from rich.text import Text
+
+        tables = _tables(self.comparison)
+        wide = all(_least_width(table) <= options.max_width for table in tables)
+        for table in tables:
+            yield from (_as_table(table),) if wide else _as_blocks(table)
+        for note in self.comparison.notes:
+            yield Text(f"note: {note}")
+
+
+def _as_table(table: _Table) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    parts: list[Table | Text] = []
-    for table in _tables(comparison):
-        drawn = Table(title=Text(table.title), title_justify="left", title_style="bold")
-        for column in table.header:
-            right = column in ("runs", "n", "mean", "deviation", "p", "p (Holm)", "A12")
-            drawn.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
-        for index, row in enumerate(table.rows):
-            drawn.add_row(*map(Text, row), end_section=index in table.sections)
-        parts.append(drawn)
-    parts.extend(Text(f"note: {note}") for note in comparison.notes)
-    return Stack(*parts)
+    drawn = Table(title=Text(table.title), title_justify="left", title_style="bold")
+    for column in table.header:
+        right = column in NUMBERS
+        drawn.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    for index, row in enumerate(table.rows):
+        drawn.add_row(*map(Text, row), end_section=index in table.sections)
+    return drawn
+
+
+def _as_blocks(table: _Table) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    yield Text(f"\n{table.title}", style="bold")
+    for row in table.rows:
+        cells = list(zip(table.header, row, strict=True))
+        yield Text(" · ".join(cell for name, cell in cells if name in KEYS))
+        yield from (Padding(Text(f"{name}: {cell}"), (0, 0, 0, 2)) for name, cell in cells if name not in KEYS)
+
+
+def _least_width(table: _Table) -> int:
+    """Return the columns that a table takes at least: no word is broken but a long label's, and no number."""
+    width = 1
+    for name, *cells in zip(table.header, *table.rows, strict=True):
+        words = [name, *cells] if name in NUMBERS else [word for cell in (name, *cells) for word in cell.split()]
+        width += 3 + min(LONGEST_LABEL, max(map(len, words)))
+    return width
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from vynapse_core.errors import VynapseError
-from vynapse_core.settings import Settings, a, described, mistake
+from vynapse_core.settings import Settings, described, mistake, with_article
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
@@ -46,7 +46,9 @@ class Component(Settings):
             return value
         table = {"type": value} if isinstance(value, str) else value
         if not isinstance(table, dict):
-            raise mistake(f"expected {a(cls.kind)}: a name, or a table with 'type'; found {described(value)}")
+            raise mistake(
+                f"expected {with_article(cls.kind)}: a name, or a table with 'type'; found {described(value)}"
+            )
         if "type" not in table:
             raise mistake(f"this {cls.kind} lacks its 'type'")
         catalogue = (info.context or {}).get("catalogue")
@@ -57,7 +59,8 @@ class Component(Settings):
         found = catalogue.find(cls.kind, table["type"])
         if not issubclass(found, cls):
             raise mistake(
-                f"{table['type']!r} is {a(cls.kind)} of another sort than {cls.__name__}, which is wanted here"
+                f"{table['type']!r} is {with_article(cls.kind)} of another sort than {cls.__name__}, "
+                "which is wanted here"
             )
         try:
             made = found.model_validate({k: v for k, v in table.items() if k != "type"}, context=info.context)

@@ -14,6 +14,10 @@ class VynapseError(Exception):
     exit_code = 1
 
 
+MOST_SAID = 50
+"""Problems of a recipe that its error spells out: what nobody reads to its end hides the beginning."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a recipe: where it stands, what it is, and what would be right."""
@@ -34,7 +38,7 @@ class Problem:
 
 
 class RecipeError(VynapseError):
-    """A recipe that cannot be run; holds all its problems, not only the first."""
+    """A recipe that cannot be run; holds all its problems, not only the first, and says up to MOST_SAID."""
 
     exit_code = 2
 
@@ -42,7 +46,9 @@ class RecipeError(VynapseError):
         self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.path)))
         self.source = source
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in self.problems)]))
+        said = [f"  {problem}" for problem in self.problems[:MOST_SAID]]
+        more = [f"  and {len(self.problems) - MOST_SAID} more"] if len(self.problems) > MOST_SAID else []
+        super().__init__("\n".join([f"{source}: {count}", *said, *more]))
 
 
 class ArgumentError(VynapseError):

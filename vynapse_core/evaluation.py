@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,16 +13,19 @@ from vynapse_core.contracts import (
     Dataset,
     Device,
     DirectTask,
+    ElementwiseTask,
     EpisodicTask,
     Genome,
     Program,
     SupervisedTask,
     Task,
 )
+from vynapse_core.errors import RunError
 from vynapse_core.graph import Graph
 from vynapse_core.networks import Networks
 from vynapse_core.ops import Op
 from vynapse_core.population import Array, Genes
+from vynapse_core.rollouts import Rollout, rollout
 from vynapse_core.streams import Streams
 
 FINAL_SAMPLES = 10_000
@@ -43,12 +46,16 @@ class Evaluation:
         self.streams = streams
         self.ops = ops
         self._programs: dict[tuple[str, ...], Program] = {}
-        self._shuffled = cache(lambda epoch, n: self.streams("batch", epoch).permutation(n))
+        self._rollouts: dict[str, Rollout | None] = {}
+        # the epoch in hand and the choice at the end, by one cache each, so that neither drives out the other
+        self._epoch = lru_cache(1)(lambda epoch, n: streams("batch", epoch).permutation(n))
+        self._final = lru_cache(1)(lambda n: streams("batch", -1).permutation(n)[:FINAL_SAMPLES])
 
     def fitness(self, genes: Genes, step: int | None) -> Array:
         """Return the fitness float64 [P] or [P, M]; what is not finite becomes −inf.
 
-        `step` names the batch or the start states; None asks for all the data.
+        `step` names the batch or the start states; None asks for all the data. Raises RunError where the task returns
+        anything else.
         """
         if isinstance(self.task, DirectTask):
             raw = self.task.evaluate(genes)
@@ -56,8 +63,8 @@ class Evaluation:
             raise TypeError("genes without a genome cannot be decoded")
         else:
             raw = self.fitness_of_networks(self.genome.networks(genes), step)
-        raw = np.asarray(raw, np.float64)
-        return np.where(np.isfinite(raw), raw, -np.inf)
+        fitness = _numbers(raw, len(genes), self.task).astype(np.float64)
+        return np.where(np.isfinite(fitness), fitness, -np.inf)
 
     def fitness_of_networks(self, networks: Networks, step: int | None) -> Array:
         """Return the fitness [P] of networks."""
@@ -69,15 +76,18 @@ class Evaluation:
         return measured if self.task.fitness == "accuracy" else -measured
 
     def samples(self, step: int | None) -> Dataset:
-        """Return the samples of a step: shuffled batches, each sample once an epoch; all of them for a step of None."""
+        """Return the samples of a step, or all of them for a step of None.
+
+        Batches are slices of an order drawn anew for each epoch; what is left of it and fills no batch is left out.
+        """
         task = _supervised(self.task)
         data = task.data(task.splits[0])
         if step is None:
-            return data if len(data) <= FINAL_SAMPLES else data.take(self._shuffled(-1, len(data))[:FINAL_SAMPLES])
+            return data if len(data) <= FINAL_SAMPLES else data.take(self._final(len(data)))
         if task.batch is None or task.batch >= len(data):
             return data
         epoch, index = divmod(step, len(data) // task.batch)
-        return data.take(self._shuffled(epoch, len(data))[index * task.batch : (index + 1) * task.batch])
+        return data.take(self._epoch(epoch, len(data))[index * task.batch : (index + 1) * task.batch])
 
     def measure(self, networks: Networks, data: Dataset, what: tuple[str, ...]) -> dict[str, Array]:
         """Return `loss` and/or `accuracy`, each [P], of networks on data."""
@@ -109,13 +119,16 @@ class Evaluation:
 
     def _returns(self, task: EpisodicTask, networks: Networks, step: int | None) -> Array:
         """Play every network's episodes side by side; all networks get the same start states."""
+        episodes = FINAL_EPISODES if step is None else task.episodes
+        state, seen = task.reset(episodes, self.streams("episodes", -1 if step is None else step))
+        if isinstance(task, ElementwiseTask) and (fused := self._rollout(task, networks.graph)) is not None:
+            starts = np.stack([state[name] for name in task.components], axis=1)
+            return fused.returns(networks, starts, task.limit)
         key = (networks.graph.digest(), "episodes")
         if key not in self._programs:
             self._programs[key] = self.device.compile(networks.graph, per_network=("x",))
         program = self._programs[key]
         p = len(next(iter(networks.arrays.values())))
-        episodes = FINAL_EPISODES if step is None else task.episodes
-        state, seen = task.reset(episodes, self.streams("episodes", -1 if step is None else step))
         state = {name: np.tile(array, (p, *[1] * (array.ndim - 1))) for name, array in state.items()}
         seen = np.tile(seen, (p, *[1] * (seen.ndim - 1)))
         total, playing = np.zeros(p * episodes), np.ones(p * episodes, bool)
@@ -128,6 +141,28 @@ class Evaluation:
                 break
         mean: Array = total.reshape(p, episodes).mean(axis=1)
         return mean
+
+    def _rollout(self, task: ElementwiseTask, policy: Graph) -> Rollout | None:
+        key = policy.digest()
+        if key not in self._rollouts:
+            self._rollouts[key] = rollout(task, policy, self.device, self.ops)
+        return self._rollouts[key]
+
+
+def _numbers(raw: object, n: int, task: Task) -> Array:
+    """Return what `task` gave as the fitness of n individuals, if it is one."""
+    try:
+        fitness = np.asarray(raw)
+    except ValueError:
+        found = "rows of different lengths"
+    else:
+        if fitness.dtype.kind in "biuf" and fitness.ndim in (1, 2) and len(fitness) == n and 0 not in fitness.shape[1:]:
+            return fitness
+        found = f"{fitness.dtype} {list(fitness.shape)}"
+    raise RunError(
+        f"task {type(task).__name__} at task returned {found} as fitness; expected a number for each of the "
+        f"{n} individuals, [{n}], or a row of objectives, [{n}, M]"
+    )
 
 
 def _supervised(task: Task) -> SupervisedTask:

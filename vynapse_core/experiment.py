@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
 from vynapse_core import catalogue as catalogues
 from vynapse_core.catalogue import Catalogue
 from vynapse_core.clock import Clock
 from vynapse_core.component import Component
-from vynapse_core.contracts import Crossover, DirectTask, Genome, Mutation, Task, Trainer
-from vynapse_core.errors import DataError, RecipeError, RunError
+from vynapse_core.contracts import Crossover, DirectTask, Genome, Mutation, SupervisedTask, Task, Trainer
+from vynapse_core.errors import DataError, Problem, RecipeError, RunError
 from vynapse_core.evaluation import Evaluation
 from vynapse_core.population import Array, Genes
-from vynapse_core.recipe import Recipe, components, problem
-from vynapse_core.source import Source
+from vynapse_core.recipe import STANDARD_OBSERVERS, Recipe, components, problem
+from vynapse_core.settings import mistake
+from vynapse_core.source import Source, written
 from vynapse_core.streams import Streams
 
 
@@ -73,15 +77,8 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
     """
     catalogue = catalogue or catalogues.installed()
     try:
-        recipe = _fitted(recipe, catalogue)
-        experiment = Experiment(recipe, catalogue)
-        found = [
-            problem((*path, *_keys(field)), message, "", source)
-            for path, part in components(recipe)
-            for field, message in (*_misfits(part, experiment), *part.problems(experiment))
-        ]
-        if recipe.stop.solved and recipe.task.target is None:
-            found.append(problem(("stop", "solved"), "this task does not say when it is solved", "", source))
+        experiment = Experiment(_fitted(recipe, catalogue, source), catalogue)
+        found = list(_problems(experiment, source))
     except DataError as error:
         found = [problem(("task",), str(error), "", source)]
     if found:
@@ -100,15 +97,57 @@ def _keys(field: str) -> tuple[str | int, ...]:
     return tuple(int(key) if key.isdigit() else key for key in field.split(".") if key)
 
 
-def _fitted(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+def _fitted(recipe: Recipe, catalogue: Catalogue, source: Source | None) -> Recipe:
     if not recipe.trainer.uses_genome and recipe.genome is None:
         return recipe
-    genome = recipe.genome
-    if genome is None:
-        table = recipe.task.default_genome()
-        genome = catalogue.build(Genome, table)
-    genome = genome.fitted(recipe.task)
+    try:
+        genome = (recipe.genome or _default_genome(recipe.task, catalogue)).fitted(recipe.task)
+    except (ValidationError, PydanticCustomError) as error:
+        text, hint = _told(error)
+        where = text if recipe.genome else f"missing, and the task's default is of no use: {text}"
+        found = problem(("genome",), where, hint or "name a [genome]" * (recipe.genome is None), source)
+        raise RecipeError([found], source.name if source else "recipe") from None
     return recipe.model_copy(update={"genome": genome, "trainer": recipe.trainer.fitted(genome)})
+
+
+def _default_genome(task: Task, catalogue: Catalogue) -> Genome:
+    try:
+        table = task.default_genome()
+    except LookupError as error:
+        raise mistake(str(error)) from None
+    return catalogue.build(Genome, table)
+
+
+def _told(error: ValidationError | PydanticCustomError) -> tuple[str, str]:
+    """Return what a validation found, and its hint."""
+    if isinstance(error, PydanticCustomError):
+        context = error.context or {}
+        return context.get("text", error.message()), context.get("hint", "")
+    return "; ".join(f"{written(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_url=False)), ""
+
+
+def _problems(experiment: Experiment, source: Source | None) -> Iterator[Problem]:
+    """Yield what of the recipe does not fit the rest of it."""
+    recipe = experiment.recipe
+    for path, part in components(recipe):
+        for field, message in (*_misfits(part, experiment), *part.problems(experiment)):
+            yield problem((*path, *_keys(field)), message, "", source)
+    if recipe.stop.solved and recipe.task.target is None:
+        yield problem(("stop", "solved"), "this task does not say when it is solved", "", source)
+    if recipe.stop.loss is not None and not (isinstance(recipe.task, SupervisedTask) and recipe.task.fitness == "loss"):
+        text = "this task's fitness is not a loss with its sign changed"
+        yield problem(("stop", "loss"), text, "take stop.fitness", source)
+    for index in _twins(experiment):
+        text = "this observer stands twice, and both would write to one place"
+        yield problem(("observers", index), text, "leave one out", source)
+
+
+def _twins(experiment: Experiment) -> Iterator[int]:
+    """Yield the places of observers that write to the screen or the file which one before them writes to."""
+    offered = experiment.catalogue.of_kind("observer")
+    single = {entry.component for entry in offered if entry.full in STANDARD_OBSERVERS}
+    types = [type(observer) for observer in experiment.recipe.observers]
+    yield from (index for index, each in enumerate(types) if each in single and each in types[:index])
 
 
 def _misfits(part: Component, experiment: Experiment) -> Iterator[tuple[str, str]]:

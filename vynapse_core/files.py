@@ -7,24 +7,69 @@ import errno
 import json
 import math
 import os
+import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+TRIES = 20 if os.name == "nt" else 1
+"""How often a file is put in another's place."""
+PAUSE = 0.05
+"""Seconds between two tries."""
+LEFT = 60.0
+"""Seconds after which a half-written file of a process that is gone counts as left."""
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write `data` to `path` in place of what was there, which an OSError leaves as it was."""
     temporary = path.with_name(temporary_name(path.name))
+    _sweep(path)
     try:
         _write_through(temporary, data)
-        temporary.replace(path)
+        _replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Put `temporary` in the place of `path`; where another program has it open, as Windows minds, try for a while."""
+    for _ in range(TRIES - 1):
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(PAUSE)
+        else:
+            return
+    temporary.replace(path)
+
+
+def _sweep(path: Path) -> None:
+    """Delete what processes that were killed left half-written of `path`; what will not go is no harm."""
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            found = re.fullmatch(rf"\.{re.escape(path.name)}\.([0-9]{{1,9}})\.tmp", left.name)
+            # the age spares a process of another machine, on a disk that both share
+            if found and _is_gone(int(found[1])) and left.stat().st_mtime < time.time() - LEFT:
+                left.unlink()
+
+
+def _is_gone(process: int) -> bool:
+    """Whether no process has that number. On Windows, where asking would end it, none counts as gone."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def synchronise(path: Path) -> None:

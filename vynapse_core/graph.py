@@ -202,7 +202,7 @@ def _leaf(op: str, operands: Sequence[int], attributes: Mapping[str, Any], shape
         shape = _nested_shape(value)
         return Node(op, (), {"value": _numbers(value, dtype)}, shape, dtype)
     name = attributes["name"]
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+    if not _is_name(name):
         raise GraphError(f"{op}: a name is text of 1 to {MAX_NAME} characters, got {name!r}"[:300])
     return Node(op, (), {"name": name}, check_shape(shape), dtype)
 
@@ -255,7 +255,7 @@ def _check_names(graph: Graph) -> None:
     if twice:
         raise GraphError(f"the name {twice[0]!r} belongs to two leaves; inputs and parameters share one namespace")
     for name, output in graph.outputs.items():
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+        if not _is_name(name):
             raise GraphError(f"output {name!r}: a name is text of 1 to {MAX_NAME} characters"[:300])
         if type(output) is not int or not 0 <= output < len(graph.nodes):
             raise GraphError(f"output {name!r}: there is no node {output!r}; the graph has {len(graph.nodes)}"[:500])
@@ -295,7 +295,7 @@ def _read(text: str, ops: Mapping[str, Op]) -> Graph:
     if len(text) > MAX_TEXT:
         raise GraphError(f"a graph of {len(text)} characters; at most {MAX_TEXT} are read")
     try:
-        tree = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        tree = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
         return _rebuilt(_fields(tree, "the file", {"format": str, "version": int, "nodes": list, "outputs": dict}), ops)
     except RecursionError:
         raise GraphError("not a graph: lists are nested too deeply") from None
@@ -350,6 +350,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise GraphError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise GraphError(f"{digits} is too large a number"[:300])
+    return value
+
+
+def _is_name(name: Any) -> bool:
+    """Whether files can hold `name`: text that is not too long, and no half of a surrogate pair."""
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _short(value: Any) -> str:

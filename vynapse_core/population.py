@@ -42,7 +42,13 @@ class Genes:
         return Genes(self.values[indices], structure, self.bounds)
 
     def with_values(self, values: Array) -> Genes:
-        """Return these genes with other `values` [n, w], clipped to the bounds."""
+        """Return these genes with other `values` [n, w], clipped to the bounds.
+
+        Raises ValueError for values of another shape or dtype.
+        """
+        if values.shape != self.values.shape or values.dtype != self.values.dtype:
+            expected, found = (f"{array.dtype} {list(array.shape)}" for array in (self.values, values))
+            raise ValueError(f"new values of genes must be {expected} like the old ones, found {found}")
         return replace(self, values=values if self.bounds is None else np.clip(values, *self.bounds))
 
     @staticmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from vynapse_core import catalogue as catalogues
 from vynapse_core.catalogue import Catalogue
@@ -17,9 +18,9 @@ from vynapse_core.settings import Settings
 from vynapse_core.source import OVERRIDDEN, Source, read_source, written
 from vynapse_core.stop import Stop
 
-STANDARD_OBSERVERS = ("console", "csv", "jsonl")
+STANDARD_OBSERVERS = ("vynapse:console", "vynapse:csv", "vynapse:jsonl")
 """Observers of every run; a recipe that lists one of them sets its fields."""
-FASTEST_FIRST = ("numba", "reference")
+FASTEST_FIRST = ("vynapse-numba:numba", "vynapse:reference")
 """The device of a recipe that names none: the first of these that is installed."""
 
 
@@ -78,11 +79,11 @@ class Recipe(Settings):
         if not isinstance(data, dict):
             return data
         catalogue = (info.context or {}).get("catalogue") or catalogues.installed()
-        offered = {entry.name for entry in catalogue.of_kind("device")}
+        offered = {entry.full for entry in catalogue.of_kind("device")}
         fastest = next((name for name in FASTEST_FIRST if name in offered), FASTEST_FIRST[-1])
-        data = {"device": fastest, "distribution": "local", "observers": ()} | data
+        data = {"device": fastest, "distribution": "vynapse:local", "observers": ()} | data
         if isinstance(data["observers"], tuple):
-            listed = {_type_of(observer, catalogue) for observer in data["observers"]}
+            listed = {_full_name(observer, catalogue) for observer in data["observers"]}
             data["observers"] += tuple(name for name in STANDARD_OBSERVERS if name not in listed)
         return data
 
@@ -160,8 +161,11 @@ def _problem(detail: Any, source: Source) -> Problem:
     return problem(detail["loc"], context.get("text", detail["msg"]), context.get("hint", ""), source)
 
 
-def _type_of(observer: Any, catalogue: Catalogue) -> str:
+def _full_name(observer: Any, catalogue: Catalogue) -> str:
+    """Return `package:name` of a listed observer, or nothing where what is listed names none."""
     if isinstance(observer, Component):
         observer = catalogue.name_of(type(observer))
-    name = observer.get("type") if isinstance(observer, dict) else observer
-    return name.rpartition(":")[2] if isinstance(name, str) else ""
+    try:
+        return catalogue.entry("observer", observer.get("type") if isinstance(observer, dict) else observer).full
+    except PydanticCustomError:
+        return ""

@@ -15,13 +15,15 @@ from itertools import groupby
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from vynapse_core import contracts, hooks
 from vynapse_core.catalogue import KINDS, KINDS_OF_HOOK, Catalogue, Entry
 from vynapse_core.component import Component
 from vynapse_core.errors import ArgumentError, nearest
 from vynapse_core.schedules import Schedule
 from vynapse_core.schema import component_schema, kind_in, recipe_schema
-from vynapse_core.settings import a
+from vynapse_core.settings import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +47,7 @@ def component_page(catalogue: Catalogue, kind: str, name: str) -> str:
     """Return the page of a component. Raises ArgumentError where there is none of that kind and name."""
     entry = _entry(catalogue, kind, name)
     schema = component_schema(entry, catalogue)
-    parts = [f"# `{catalogue.written(entry)}`, {a(kind)}", *_docstring(entry.component)]
+    parts = [f"# `{catalogue.written(entry)}`, {with_article(kind)}", *_docstring(entry.component)]
     if encodings := getattr(entry.component, "encodings", None):
         parts.append(f"Genomes: {', '.join(sorted(encodings))}.")
     keys = {key: value for key, value in schema["properties"].items() if key != "type"}
@@ -144,14 +146,11 @@ def _known_kind(kind: str) -> str:
 
 
 def _entry(catalogue: Catalogue, kind: str, name: str) -> Entry:
-    found = catalogue.of_kind(_known_kind(kind))
-    entries = [entry for entry in found if name in (catalogue.written(entry), f"{entry.package}:{entry.name}")]
-    if not entries:
-        known = [catalogue.written(entry) for entry in found]
-        raise ArgumentError(
-            f"unknown {kind} {name!r}; {nearest(name, known) or 'known: ' + (', '.join(known) or 'none')}"
-        )
-    return entries[0]
+    try:
+        return catalogue.entry(_known_kind(kind), name)
+    except PydanticCustomError as error:
+        said = error.context or {}
+        raise ArgumentError("; ".join(filter(None, (said["text"], said["hint"])))) from None
 
 
 def _docstring(cls: type) -> tuple[str, str, str]:

@@ -5,29 +5,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from vynapse_core import checkpoint
-from vynapse_core.checkpoint import save_arrays
+from vynapse_core.best import networks_of, write_best
 from vynapse_core.contracts import Solution
-from vynapse_core.errors import RunError, VynapseError
+from vynapse_core.errors import CheckpointError, Problem, RecipeError, RunError, VynapseError
 from vynapse_core.experiment import Experiment
 from vynapse_core.failure import explained
 from vynapse_core.files import replace_file, synchronise, write_json
 from vynapse_core.folder import Folder, environment
-from vynapse_core.interrupts import interrupts
+from vynapse_core.interrupts import Interrupts, interrupts
 from vynapse_core.lock import locked
-from vynapse_core.networks import Networks
-from vynapse_core.plugins import HookRelay, relay
+from vynapse_core.plugins import HookRelay
 from vynapse_core.recipe import to_toml
-from vynapse_core.stop import Progress
+from vynapse_core.stop import GOALS, Progress
+from vynapse_core.watchers import beside, tell_end, watchers
 
 S = TypeVar("S")
+
+BEST_EVERY = 30.0
+"""Seconds at least between two times that the best so far is written, beside a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -52,115 +55,217 @@ class Saved(Generic[S]):
     """What a run's checkpoint holds."""
 
     state: S
-    """The trainer's."""
+    """The trainer's; None before it has started."""
     progress: Progress
 
 
-def run_experiment(experiment: Experiment, folder: Folder, *, resume: bool = False) -> Result:
+@dataclass
+class Session:
+    """A run in hand. It is written to as the run goes on, so that whatever ends it finds what there is to save."""
+
+    experiment: Experiment
+    folder: Folder
+    watchers: HookRelay
+    writes: bool
+    """Whether this process writes the folder's files: rank 0 alone does."""
+    now: Saved[Any] = Saved(None, Progress())
+    """State and progress after the last step that all observers have seen."""
+    step: int = 1
+    """The step in hand, for messages."""
+    saved: int | None = None
+    """The step of the folder's checkpoint, where it has one."""
+    saved_at: float = -float("inf")
+    best_at: float = -float("inf")
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return self.now.progress
+
+
+def run_experiment(
+    experiment: Experiment, folder: Folder, *, resume: bool = False, changes: Mapping[str, Any] | None = None
+) -> Result:
     """Run an experiment to its end, or go on from the folder's checkpoint to the same bits.
 
-    Raises RunError for a component that raises (with its recipe path and the step) and for a population without any
-    finite fitness, CheckpointError where the state cannot be written or read. The folder's files say the same. Raises
-    ArgumentError where another process is running in the folder.
+    `changes` are what a resumed run's recipe has that the folder's has not, for `run.json`; the recipe is then written
+    anew. Raises RecipeError where the checkpoint's state does not fit the recipe, CheckpointError where it cannot be
+    read and ArgumentError where another process is running in the folder: nothing is then written. Raises RunError
+    for a component that raises (with its recipe path and the step) and for a population without any finite fitness,
+    CheckpointError where the state cannot be written. The folder's files say the same.
     """
-    with locked(folder.path):
-        return _run(experiment, folder, resume=resume)
-
-
-def _run(experiment: Experiment, folder: Folder, *, resume: bool) -> Result:
-    recipe, trainer, every = experiment.recipe, experiment.trainer, experiment.recipe.checkpoint
-    observers, progress, state = _observers(experiment), Progress(), None
-    try:
+    writes = experiment.recipe.distribution.rank == 0
+    with locked(folder.path) if writes else nullcontext():
+        session = Session(experiment, folder, watchers(experiment), writes)
         if resume and (folder.checkpoint / "state.json").exists():
-            state, progress = _load(folder, trainer.state_type())
-        resumed_at = progress.step if resume else None
-        _note_start(experiment, folder, resumed_at)
-        recipe.distribution.start(experiment)
-        observers.hook.vynapse_run_started(experiment=experiment, folder=folder.path, resumed_at=resumed_at)
+            session.now = _loaded(experiment, folder)
+            session.step = session.saved = session.progress.step
+        return _run(session, resume, changes or {})
+
+
+def _run(session: Session, resume: bool, changes: Mapping[str, Any]) -> Result:
+    try:
+        _begin(session, resume, changes)
         # BLAS rounds otherwise on another number of threads; devices run threads of their own
         with interrupts() as asked, threadpool_limits(1, "blas"):
-            state = trainer.start(experiment) if state is None else state
-            written, written_at = None, time.monotonic()
-            while (reason := recipe.stop.reached(progress, experiment.task.target)) is None and not asked.requested:
-                began = time.perf_counter()
-                state, report = trainer.step(experiment, state)
-                progress = progress.after(report, time.perf_counter() - began)
-                observers.hook.vynapse_step_finished(report=report, progress=progress)
-                if every.due(progress.step, time.monotonic() - written_at):
-                    _save(folder, Saved(state, progress))
-                    written, written_at = progress.step, time.monotonic()
-            if written != progress.step:
-                _save(folder, Saved(state, progress))
-            result = _finish(experiment, folder, state, progress, reason)
+            reason, solution = _loop(session, asked)
+            result = _finish(session, reason, solution)
     except BaseException as error:
-        failure = explained(error, experiment, progress.step)
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        result = Result(status, str(failure) or status, progress.step, progress.evaluations, progress.seconds, None)
-        _note_end(folder, result)
-        observers.hook.vynapse_run_finished(result=result)
-        raise failure from (None if isinstance(error, VynapseError) else error)
+        failure, result = _fail(session, error)
+        failure = beside(failure, tell_end(session.watchers, result))
+        raise failure from (None if isinstance(error, VynapseError) or failure is error else error)
     finally:
-        recipe.distribution.stop()
-    observers.hook.vynapse_run_finished(result=result)
+        session.experiment.recipe.distribution.stop()
+    if failures := tell_end(session.watchers, result):
+        raise RunError(
+            "\n  ".join([f"the run ended well ({result.reason}), and then not all that watched it", *failures])
+        )
     return result
 
 
-def _save(folder: Folder, saved: Saved[Any]) -> None:
-    # a resumed run needs the table up to its checkpoint, after a power cut too
-    if folder.metrics.exists():
-        synchronise(folder.metrics)
-    checkpoint.save(folder.checkpoint, saved)
+def _loop(session: Session, asked: Interrupts) -> tuple[str | None, Solution | None]:
+    """Step until a criterion holds or a stop is asked for, and return the criterion and the best, where it is known."""
+    experiment, trainer = session.experiment, session.experiment.trainer
+    session.saved_at = time.monotonic()
+    if session.now.state is None:
+        began = time.perf_counter()
+        state = trainer.start(experiment)
+        known = trainer.champion(experiment, state).fitness
+        session.now = Saved(state, Progress.started(time.perf_counter() - began, known))
+    while not asked.requested:
+        reason, solution = _ending(session)
+        if reason is not None:
+            return reason, solution
+        began, progress = time.perf_counter(), session.progress
+        session.step = progress.step + 1
+        state, report = trainer.step(experiment, session.now.state)
+        progress = progress.after(report, time.perf_counter() - began)
+        session.watchers.hook.vynapse_step_finished(report=report, progress=progress)
+        session.now = Saved(state, progress)
+        if experiment.recipe.checkpoint.due(progress.step, time.monotonic() - session.saved_at):
+            _save(session)
+            if time.monotonic() - session.best_at >= BEST_EVERY:
+                _save_best(session, trainer.champion(experiment, state))
+    return None, None
 
 
-def _load(folder: Folder, state_type: Any) -> tuple[Any, Progress]:
-    of: Any = Saved
-    saved, _ = checkpoint.load(folder.checkpoint, of[state_type])
-    return saved.state, saved.progress
+def _ending(session: Session) -> tuple[str | None, Solution | None]:
+    """Return the criterion that ends the run now, or None; and the best, where it had to be found for that.
+
+    Where fitness changes from step to step a goal may be reached by luck, so that it is looked at on all the data.
+    """
+    experiment, now = session.experiment, session.now
+    stop, target = experiment.recipe.stop, experiment.task.target
+    # a run takes a step at least, so that it has something to report
+    holding = stop.holding(session.progress, target) if session.progress.step else ()
+    limit = next((name for name in holding if name not in GOALS), None)
+    if not holding or holding[0] not in GOALS or not experiment.task.stochastic:
+        return next(iter(holding), None), None
+    if not now.progress.may_confirm:
+        return limit, None
+    began = time.perf_counter()
+    solution = experiment.trainer.best(experiment, now.state)
+    truly = [name for name in stop.holding(now.progress.judged_by(solution.fitness), target) if name in GOALS]
+    if not truly:
+        seconds = now.progress.seconds + time.perf_counter() - began
+        session.now = Saved(now.state, replace(now.progress, seconds=seconds, refuted=now.progress.step))
+    return (truly[0] if truly else limit), solution
 
 
-def _finish(experiment: Experiment, folder: Folder, state: Any, progress: Progress, reason: str | None) -> Result:
-    solution = experiment.trainer.best(experiment, state)
-    networks = _networks(experiment, solution)
-    _write_best(folder.best, solution, networks)
-    result = Result(
-        status="finished" if reason else "interrupted",
-        reason=reason or "interrupted",
-        steps=progress.step,
-        evaluations=progress.evaluations,
-        seconds=progress.seconds,
+def _finish(session: Session, reason: str | None, solution: Solution | None) -> Result:
+    """Save what there is at the end, and return the result. Whoever interrupts does not want to wait for a choice."""
+    experiment, trainer = session.experiment, session.experiment.trainer
+    _save(session)
+    if solution is None:
+        choose = trainer.best if reason else trainer.champion
+        solution = choose(experiment, session.now.state)
+    networks = networks_of(experiment, solution)
+    result = replace(
+        _result(session.progress, "finished" if reason else "interrupted", reason or "interrupted"),
         best_fitness=solution.fitness,
         metrics=experiment.evaluation.metrics(networks) if networks else {},
     )
-    _note_end(folder, result)
+    _save_best(session, solution)
+    if session.writes:
+        try:
+            _note_end(session.folder, result)
+        except OSError as error:
+            raise RunError(f"cannot write to {session.folder.path}: {error.strerror or error}") from None
     return result
 
 
-def _networks(experiment: Experiment, solution: Solution) -> Networks | None:
-    genome = experiment.recipe.genome
-    if solution.networks is not None or solution.genes is None or genome is None:
-        return solution.networks
-    try:
-        return genome.networks(solution.genes)
-    except TypeError:
-        return None
+def _fail(session: Session, error: BaseException) -> tuple[BaseException, Result]:
+    """Save what there is, as far as that works, and return the error to show and the result."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    best = None
+    if session.now.state is not None and not interrupted:
+        with suppress(Exception):
+            _save(session)
+        with suppress(Exception):
+            solution = session.experiment.trainer.champion(session.experiment, session.now.state)
+            best = solution.fitness
+            _save_best(session, solution)
+    checkpointed = (session.folder.checkpoint / "state.json").exists()
+    failure = explained(error, session.experiment, session.step, checkpoint=checkpointed)
+    status = "interrupted" if interrupted else "failed"
+    result = replace(_result(session.progress, status, str(failure) or status), best_fitness=best)
+    if session.writes:
+        with suppress(OSError, VynapseError):
+            _note_end(session.folder, result)
+    return failure, result
 
 
-def _write_best(folder: Path, solution: Solution, networks: Networks | None) -> None:
-    folder.mkdir(exist_ok=True)
-    if solution.genes is not None:
-        structure = {f"structure.{name}": array for name, array in solution.genes.structure.items()}
-        save_arrays(folder / "genes.safetensors", {"values": solution.genes.values, **structure})
-    if networks is not None:
-        replace_file(folder / "model.json", networks.graph.to_json().encode())
-        save_arrays(folder / "model.safetensors", {name: array[0] for name, array in networks.arrays.items()})
+def _result(progress: Progress, status: str, reason: str) -> Result:
+    return Result(status, reason, progress.step, progress.evaluations, progress.seconds, None)
 
 
-def _observers(experiment: Experiment) -> HookRelay:
-    observers = relay(experiment.catalogue.plugins)
-    if experiment.recipe.distribution.rank == 0:
-        for index, observer in enumerate(experiment.recipe.observers):
-            observers.register(observer, name=f"observers.{index}")
-    return observers
+def _loaded(experiment: Experiment, folder: Folder) -> Saved[Any]:
+    """Return what the folder's checkpoint holds. Raises CheckpointError, RecipeError for a recipe it does not fit."""
+    of: Any = Saved
+    saved: Saved[Any]
+    saved, _ = checkpoint.load(folder.checkpoint, of[experiment.trainer.state_type()])
+    step = getattr(saved.state, "step", saved.progress.step)
+    flaw = saved.progress.flaw
+    if step != saved.progress.step:
+        flaw = f"the trainer's state is of step {step}, and the run's progress of step {saved.progress.step}"
+    if flaw:
+        raise CheckpointError(f"{folder.checkpoint}: {flaw}; restore the folder from a copy, or start the run again")
+    hint = "a run goes on with what it began with; for another, start anew"
+    problems = [Problem(path, text, hint) for path, text in experiment.trainer.fits(experiment, saved.state)]
+    if problems:
+        raise RecipeError(problems, str(folder.recipe))
+    return saved
+
+
+def _save(session: Session) -> None:
+    if session.saved == session.progress.step:
+        return
+    if session.writes:
+        # a resumed run needs the table up to its checkpoint, after a power cut too
+        if session.folder.metrics.exists():
+            synchronise(session.folder.metrics)
+        checkpoint.save(session.folder.checkpoint, session.now)
+    session.saved, session.saved_at = session.progress.step, time.monotonic()
+
+
+def _save_best(session: Session, solution: Solution) -> None:
+    if session.writes:
+        write_best(session.folder.best, solution, networks_of(session.experiment, solution))
+    session.best_at = time.monotonic()
+
+
+def _begin(session: Session, resume: bool, changes: Mapping[str, Any]) -> None:
+    """Say in the folder that the run goes on, and tell all that takes part in it."""
+    experiment, folder = session.experiment, session.folder
+    resumed_at = session.progress.step if resume else None
+    if session.writes:
+        if changes:
+            folder.note(changes=[*folder.noted().get("changes", []), dict(changes)])
+        if changes or not resume:
+            replace_file(folder.recipe, to_toml(experiment.recipe, experiment.catalogue).encode())
+        _note_start(experiment, folder, resumed_at)
+    experiment.recipe.distribution.start(experiment)
+    session.watchers.hook.vynapse_run_started(experiment=experiment, folder=folder.path, resumed_at=resumed_at)
 
 
 def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) -> None:
@@ -168,7 +273,6 @@ def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) 
     if resumed_at is not None:
         folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}])
         return
-    replace_file(folder.recipe, to_toml(experiment.recipe, experiment.catalogue).encode())
     packages = {plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure}
     description = experiment.recipe.experiment
     folder.note(
@@ -183,9 +287,5 @@ def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) 
 
 def _note_end(folder: Folder, result: Result) -> None:
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        write_json(folder.result, asdict(result))
-        folder.note(status=result.status, finished=finished)
-    except OSError as error:
-        if result.status != "failed":
-            raise RunError(f"cannot write to {folder.path}: {error.strerror or error}") from None
+    write_json(folder.result, asdict(result))
+    folder.note(status=result.status, finished=finished)

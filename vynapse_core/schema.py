@@ -69,8 +69,9 @@ class _Generator(GenerateJsonSchema):
         self.catalogue = catalogue
 
     def encode_default(self, dft: Any) -> Any:
-        """Return a field's default as a recipe's value."""
-        return tree(dft, self.catalogue)
+        """Return a field's default as a recipe's value; a component's full name is shortened where it may be."""
+        short = {entry.full: self.catalogue.written(entry) for entry in self.catalogue.entries}
+        return short.get(dft, dft) if isinstance(dft, str) else tree(dft, self.catalogue)
 
     def default_schema(self, schema: Any) -> Schema:
         """Return a field's schema with its default; without it where no plugin offers the component it is."""
@@ -133,7 +134,7 @@ def _key(entry: Entry, catalogue: Catalogue) -> str:
 
 def _named(entry: Entry, tables: Mapping[type[Settings], Schema], catalogue: Catalogue) -> Schema:
     table = tables[entry.component]
-    full, name = f"{entry.package}:{entry.name}", catalogue.written(entry)
+    full, name = entry.full, catalogue.written(entry)
     chosen: Schema = {"const": name} if name == full else {"anyOf": [{"const": name}, _exactly(full)]}
     chosen["description"] = f"From {entry.package}."
     required = ["type", *table.get("required", ())]
@@ -146,7 +147,7 @@ def _any_of_kind(kind: str, catalogue: Catalogue, tables: Mapping[type[Settings]
         return {"not": {}, "description": f"No {kind} is installed."}
     alone = [entry for entry in entries if not tables[entry.component].get("required")]
     names = [{"enum": [catalogue.written(entry) for entry in alone]}] if alone else []
-    full = [_exactly(f"{entry.package}:{entry.name}") for entry in alone]
+    full = [_exactly(entry.full) for entry in alone]
     return {"anyOf": [*names, *({"$ref": _HOME + _key(entry, catalogue)} for entry in entries), *full]}
 
 

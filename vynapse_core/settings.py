@@ -3,15 +3,26 @@
 
 from collections.abc import Mapping
 from datetime import date, time
-from typing import Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from vynapse_core.errors import nearest
 
 EXPLAINED = "vynapse"
 """Type of a validation error whose text is final; its context holds `text` and `hint`."""
+LONGEST = 60
+"""Characters of a value, a name or a key that a message repeats."""
 
 _WANTED = {
     "float_type": "a number",
@@ -73,7 +84,23 @@ def mistake(text: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError(EXPLAINED, "{text}", {"text": text, "hint": hint})
 
 
-def a(kind: str) -> str:
+def _absolute(path: str) -> str:
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError:
+        raise mistake(f"{path!r}: there is no such home folder") from None
+    except OSError as error:
+        raise mistake(f"{path!r} starts from the working directory, which is gone: {error.strerror}") from None
+
+
+DataPath = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$"), AfterValidator(_absolute)]
+"""A field that holds a path: `~` is the home folder, and a relative one starts from the working directory.
+
+It becomes absolute when the recipe is read, and so the resolved recipe means the same file wherever it is resumed.
+"""
+
+
+def with_article(kind: str) -> str:
     """Return a kind of component with its article: `a mutation`, `an observer`."""
     return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
@@ -81,6 +108,11 @@ def a(kind: str) -> str:
 def frozen(value: Any) -> Any:
     """Return `value` with every list in it, however deep, as a tuple."""
     return tuple(frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def shortened(text: str) -> str:
+    """Return a text of any length as one that fits a message: 60 characters, the last three dots where it is cut."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def described(value: Any) -> str:
@@ -95,9 +127,9 @@ def described(value: Any) -> str:
         list: "array",
     }
     text = _as_written(value)
-    if isinstance(value, dict | tuple | list) and len(text) > 60:
+    if isinstance(value, dict | tuple | list) and len(text) > LONGEST:
         return "a table" if isinstance(value, dict) else f"an array of {len(value)}"
-    text = text if len(text) <= 60 else text[:57] + "..."
+    text = shortened(text)
     return text if isinstance(value, Settings) else f"{text} ({names.get(type(value), type(value).__name__)})"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ import tomli
 
 from vynapse_core.errors import ArgumentError, Problem, RecipeError, nearest
 from vynapse_core.locate import json_lines, toml_lines
-from vynapse_core.settings import described
+from vynapse_core.settings import described, shortened
 
 KeyPath = tuple[str | int, ...]
 
@@ -69,13 +71,19 @@ def _parsed(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 
 def written(path: KeyPath) -> str:
-    """Return a key path as a recipe writes it, a key of other than letters, digits, `_` and `-` in quotes."""
-    parts = [str(key) for key in path]
+    """Return a key path as a recipe writes it, a key of other than letters, digits, `_` and `-` in quotes.
+
+    A key that is too long for a message is cut.
+    """
+    parts = [shortened(str(key)) for key in path]
     return ".".join(part if re.fullmatch(r"[\w-]+", part, re.ASCII) else json.dumps(part) for part in parts)
 
 
 def _read(path: Path) -> str:
     try:
+        # looked at before it is opened, as opening a pipe that nobody writes to would never end
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise RecipeError([Problem("", "is no file", "a recipe is a file in TOML or JSON")], str(path))
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
@@ -121,7 +129,8 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+        twice = next(name for name, times in Counter(names).items() if times > 1)
+        raise ValueError(f"key {shortened(repr(twice))} stands twice in one object")
     return table
 
 

@@ -2,6 +2,7 @@
 """When a run stops: the first criterion that holds, and how far the run has come."""
 
 from dataclasses import dataclass, replace
+from math import inf, isfinite, isnan
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -10,10 +11,18 @@ from vynapse_core.contracts.trainer import Report
 from vynapse_core.settings import Settings
 
 DEFAULT_STEPS = 1000
+GOALS = ("solved", "fitness", "loss")
+"""Criteria on how good the best is: on a task whose fitness changes from step to step, one may hold by luck."""
+CONFIRM_AFTER = 10
+"""Steps between two looks at all the data whether a goal is truly reached, as each costs an evaluation."""
 
 
 class Stop(Settings):
-    """Criteria, of which the first that holds ends the run; the result says which. Without any, 1000 steps."""
+    """Criteria, of which the first that holds ends the run; the result says which. Without any, 1000 steps.
+
+    Where batches or episodes are drawn, `solved`, `fitness` and `loss` must hold on all the data too, and `patience`
+    counts from the luckiest draw.
+    """
 
     steps: int | None = Field(None, gt=0)
     """Steps taken."""
@@ -24,7 +33,7 @@ class Stop(Settings):
     fitness: float | None = None
     """Best fitness reached."""
     loss: float | None = None
-    """Loss reached, where the trainer reports a column `loss`; else the negative of the best fitness."""
+    """Least loss reached, where the task's fitness is its loss with the sign changed."""
     patience: int | None = Field(None, gt=0)
     """Steps without a better fitness."""
     solved: bool = False
@@ -37,8 +46,8 @@ class Stop(Settings):
             return {**data, "steps": DEFAULT_STEPS}
         return data
 
-    def reached(self, progress: "Progress", target: float | None) -> str | None:
-        """Return the name of the criterion that holds, or None. `target` is the task's fitness when solved."""
+    def holding(self, progress: "Progress", target: float | None) -> tuple[str, ...]:
+        """Return the names of all criteria that hold, goals first. `target` is the task's fitness when solved."""
         loss = progress.loss
         criteria = {
             "solved": self.solved and target is not None and progress.best >= target,
@@ -49,7 +58,11 @@ class Stop(Settings):
             "evaluations": self.evaluations is not None and progress.evaluations >= self.evaluations,
             "seconds": self.seconds is not None and progress.seconds >= self.seconds,
         }
-        return next((name for name, holds in criteria.items() if holds), None)
+        return tuple(name for name, holds in criteria.items() if holds)
+
+    def reached(self, progress: "Progress", target: float | None) -> str | None:
+        """Return the name of the first criterion that holds, or None."""
+        return next(iter(self.holding(progress, target)), None)
 
 
 @dataclass(frozen=True)
@@ -61,26 +74,59 @@ class Progress:
     evaluations: int = 0
     """Individuals evaluated."""
     seconds: float = 0.0
-    """Time spent in the loop, over all resumptions."""
-    best: float = float("-inf")
-    """Best fitness of any step."""
+    """Time spent in the loop and at its start, over all resumptions."""
+    best: float = -inf
+    """Best fitness of the start or any step."""
     improved: int = 0
-    """The step that found it."""
+    """The step that found it; 0 for the start."""
     loss: float | None = None
-    """Loss of the last step."""
+    """Least loss of any step: the trainer's column `loss`, else its fitness with the sign changed."""
     evaluations_per_second: float = 0.0
     """Of the last step."""
+    refuted: int | None = None
+    """The step after which a goal last turned out not to be reached on all the data."""
+
+    @classmethod
+    def started(cls, seconds: float, fitness: float | None) -> Self:
+        """Return the progress before the first step: `fitness` is the best there is, if the trainer knows one."""
+        known = fitness is not None and isfinite(fitness)
+        return cls(seconds=seconds, best=float(fitness) if known and fitness is not None else -inf)
 
     def after(self, report: Report, seconds: float) -> Self:
         """Return the progress after a step that took `seconds`."""
         better = report.best > self.best
+        losses = (self.loss, float(report.columns.get("loss", -report.best)))
+        # what the first report counts was evaluated since the start
+        spent = seconds if self.step else self.seconds + seconds
         return replace(
             self,
             step=report.step,
             evaluations=report.evaluations,
             seconds=self.seconds + seconds,
-            best=report.best if better else self.best,
+            best=float(report.best) if better else self.best,
             improved=report.step if better else self.improved,
-            evaluations_per_second=(report.evaluations - self.evaluations) / max(seconds, 1e-9),
-            loss=float(report.columns.get("loss", -report.best)),
+            evaluations_per_second=(report.evaluations - self.evaluations) / max(spent, 1e-9),
+            loss=min((loss for loss in losses if loss is not None and not isnan(loss)), default=None),
         )
+
+    def judged_by(self, fitness: float | None) -> Self:
+        """Return this progress with `fitness`, measured on all the data, in place of what steps have seen."""
+        return self if fitness is None else replace(self, best=fitness, loss=-fitness)
+
+    @property
+    def may_confirm(self) -> bool:
+        """Whether it is time to look at all the data, if a goal seems to be reached."""
+        return self.refuted is None or self.step - self.refuted >= CONFIRM_AFTER
+
+    @property
+    def flaw(self) -> str:
+        """What no run could have counted, in words; empty for a progress that may be."""
+        if min(self.step, self.evaluations, self.improved) < 0:
+            return "it counts below 0"
+        if max(self.improved, self.refuted or 0) > self.step:
+            return f"it names a step after its last one, {self.step}"
+        if not 0 <= self.seconds < inf:
+            return f"it took {self.seconds} seconds"
+        if not self.best < inf:
+            return f"its best fitness is {self.best}"
+        return ""

@@ -6,15 +6,20 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vynapse_core import __version__
 from vynapse_core.cli.examples import examples
-from vynapse_core.errors import VynapseError, nearest
+from vynapse_core.errors import PluginError, VynapseError, nearest
+
+if TYPE_CHECKING:
+    from vynapse_core.plugins import Plugin
 
 COMMANDS = (
     "run",
@@ -53,6 +58,7 @@ class Commands(click.Group):
         """Find the command, or say which known name is nearest."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             hint = nearest(args[0], self.list_commands(ctx)) or "see vynapse --help"
+            hint += "".join(f"; {plugin.package} failed to load: {plugin.failure}" for plugin in _failures())
             raise click.UsageError(f"unknown command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -67,6 +73,10 @@ class Commands(click.Group):
             _show(error, traceback=False)
             _flush_output()
             sys.exit(FAILED)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Return the context of a call, which all its commands print in."""
+        return super().make_context(*args, **({"color": _color()} | kwargs))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong is said in words, with the exit code of its kind."""
@@ -86,20 +96,53 @@ class Commands(click.Group):
             _flush_output()
 
 
-def contributed() -> dict[str, click.Command]:
-    """Return the commands of the installed plugins; one that fails to give them is named on stderr."""
+def contributed() -> Mapping[str, click.Command]:
+    """Return the commands of the installed plugins; what cannot be had of them is told on stderr, once."""
     from vynapse_core import plugins
 
+    return _commands(plugins.installed())
+
+
+@cache
+def _commands(installed: tuple[Plugin, ...]) -> Mapping[str, click.Command]:
+    """Return the commands of plugins by name: of two with one name the first, and never one with the kernel's."""
     found: dict[str, click.Command] = {}
-    for plugin in plugins.installed():
-        function = getattr(plugin.module, "vynapse_commands", None)
-        if function is None:
-            continue
+    owners = dict.fromkeys(COMMANDS, "vynapse")
+    for plugin in installed:
         try:
-            found |= function()
+            offered = _offered(plugin)
         except Exception as error:
-            click.echo(f"warning: {plugin.package} gives no commands: {type(error).__name__}: {error}", err=True)
+            _warn(f"{plugin.package} gives no commands: {type(error).__name__}: {error}")
+            continue
+        for name, command in offered.items():
+            if owners.setdefault(name, plugin.package) == plugin.package and name not in found:
+                found[name] = command
+            else:
+                _warn(f"{plugin.package} offers the command {name!r}, which {owners[name]} has; that one is used")
     return found
+
+
+def _offered(plugin: Plugin) -> dict[str, click.Command]:
+    """Return the commands of a plugin. Raises PluginError for what is no mapping of names to commands."""
+    function = getattr(plugin.module, "vynapse_commands", None)
+    offered = function() if function is not None and hasattr(function, "vynapse_impl") else {}
+    if not isinstance(offered, Mapping):
+        raise PluginError(f"vynapse_commands returned {type(offered).__name__}, not a mapping of names")
+    for name, command in offered.items():
+        if not isinstance(name, str) or not isinstance(command, click.Command):
+            raise PluginError(f"vynapse_commands: {name!r} is {command!r}, not a click command")
+    return dict(offered)
+
+
+def _failures() -> list[Plugin]:
+    """Return the plugins that did not load, any of which may have the command that is not found."""
+    from vynapse_core import plugins
+
+    return [plugin for plugin in plugins.installed() if plugin.failure]
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)
 
 
 def _show(error: Exception, *, traceback: bool) -> None:
@@ -115,7 +158,12 @@ def _show(error: Exception, *, traceback: bool) -> None:
     else:
         text = f"{type(error).__name__}: {error}\n  This is a fault in Vynapse or a plugin, not in what you typed;"
         text += " 'vynapse --traceback …' shows where."
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True, color=_color())
+
+
+def _color() -> bool | None:
+    """Return whether to print in colour: never where $NO_COLOR is set, else wherever there is a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def _flush_output() -> None:

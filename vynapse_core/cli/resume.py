@@ -24,12 +24,11 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     """Go on with an interrupted run.
 
     The run in RUN_DIR goes on from its last checkpoint, to the same bits as if it had never stopped. What --set
-    changes is noted in run.json.
+    changes is noted in run.json; what the checkpoint cannot go on with is refused.
     """
     from vynapse_core.experiment import wire
-    from vynapse_core.files import replace_file
     from vynapse_core.folder import existing_folder
-    from vynapse_core.recipe import build, to_toml
+    from vynapse_core.recipe import build
     from vynapse_core.run import run_experiment
     from vynapse_core.source import read_source
 
@@ -38,10 +37,8 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     before = read_source(folder.recipe).tree
     source = read_source(folder.recipe, overrides=overrides)
     experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
-    if changed := dict(_changed(before, source.tree)):
-        folder.note(changes=[*folder.noted().get("changes", []), changed])
-        replace_file(folder.recipe, to_toml(experiment.recipe, catalogue).encode())
-    if run_experiment(experiment, folder, resume=True).status == "interrupted":
+    changes = dict(_changed(before, source.tree))
+    if run_experiment(experiment, folder, resume=True, changes=changes).status == "interrupted":
         raise click.exceptions.Exit(INTERRUPTED)
 
 

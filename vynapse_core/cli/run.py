@@ -11,6 +11,7 @@ import click
 
 from vynapse_core.cli import INTERRUPTED, options
 from vynapse_core.cli.examples import examples
+from vynapse_core.errors import VynapseError
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
@@ -61,16 +62,33 @@ def command(
     named: list[Path] | None = None
     if out is not None:
         named = [unused(out if len(chosen) == 1 else out / f"s{number}") for number in chosen]
-    folders = _run_each(_silent(experiment) if quiet else experiment, chosen, named, quiet)
-    if len(folders) > 1 and not quiet:
+    finished: list[Path] = []
+    try:
+        _run_each(_silent(experiment) if quiet else experiment, chosen, named, quiet, finished)
+    except Exception:
+        # a summary that fails as well must not take the place of why the run did
+        with suppress(VynapseError, OSError):
+            _summarise(chosen, finished, quiet)
+        raise
+    _summarise(chosen, finished, quiet)
+
+
+def _summarise(seeds: list[int], finished: list[Path], quiet: bool) -> None:
+    """Print what the seeds have come to, as far as they are finished."""
+    if len(seeds) > 1 and finished and not quiet:
         from vynapse_core.compare import compare
 
         click.echo()
-        options.print_comparison(compare([folder.path for folder in folders]))
+        options.print_comparison(compare(finished))
 
 
-def _run_each(experiment: Experiment, seeds: list[int], named: list[Path] | None, quiet: bool) -> list[Folder]:
-    """Run the seeds one after another; what ends one of them ends all, and those left are named."""
+def _run_each(
+    experiment: Experiment, seeds: list[int], named: list[Path] | None, quiet: bool, finished: list[Path]
+) -> None:
+    """Run the seeds one after another; what ends one of them ends all, and those left are named.
+
+    The folder of each run that has come to its end is added to `finished`.
+    """
     from vynapse_core.experiment import with_seed
     from vynapse_core.folder import named_folder, new_folder
     from vynapse_core.run import run_experiment
@@ -90,10 +108,10 @@ def _run_each(experiment: Experiment, seeds: list[int], named: list[Path] | None
                 if quiet:
                     click.echo(f"interrupted; go on with: {folders[-1].resume_command}", err=True)
                 raise click.exceptions.Exit(INTERRUPTED)
+            finished.append(folders[-1].path)
     finally:
         if (left := seeds[len(folders) :]) and len(seeds) > 1:
             click.echo(f"seeds not run: {', '.join(map(str, left))}", err=True)
-    return folders
 
 
 def _seeds(seed: int | None, seeds: str | None, first: int) -> list[int]:

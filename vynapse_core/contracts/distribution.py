@@ -25,7 +25,7 @@ class Distribution(Component):
 
     @property
     def rank(self) -> int:
-        """Which of the ranks this process is; rank 0 writes the files."""
+        """Which of the ranks this process is, known before `start`; rank 0 writes the files."""
         return 0
 
     @property

@@ -27,6 +27,9 @@ class Replacement(Component):
 
     kind: ClassVar[str] = "replacement"
 
+    keeps_parents: ClassVar[bool] = True
+    """Whether parents may live on, so that a task whose fitness changes from step to step must evaluate them again."""
+
     def offspring(self, population: int) -> int:
         """Return how many offspring a population of this size should have, where the recipe leaves it open."""
         return population

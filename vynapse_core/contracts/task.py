@@ -4,6 +4,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -15,6 +16,10 @@ from vynapse_core.streams import Stream
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
+
+
+PLAIN_GENOMES: Mapping[str, str] = {"real": "vynapse-evolution:vector", "binary": "vynapse-evolution:bits"}
+"""The genome of a recipe that names none, by what a direct task takes."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class SupervisedTask(Task):
 
     @property
     def stochastic(self) -> bool:
-        """Whether batches are drawn."""
-        return self.batch is not None
+        """Whether batches are drawn, which takes more samples than one batch; asking reads the data."""
+        return self.batch is not None and self.batch < len(self.data(self.splits[0]))
 
     @property
     @abstractmethod
@@ -98,10 +103,7 @@ class SupervisedTask(Task):
 
     def default_genome(self) -> Mapping[str, Any]:
         """Return a network with one hidden layer."""
-        inputs = 1
-        for size in self.inputs:
-            inputs *= size
-        return {"type": "mlp", "layers": (inputs, 16, self.outputs)}
+        return _network(self.inputs, self.outputs)
 
 
 class DirectTask(Task):
@@ -126,7 +128,7 @@ class DirectTask(Task):
 
     def default_genome(self) -> Mapping[str, Any]:
         """Return the plain genome of the encoding."""
-        return {"type": {"real": "vector", "binary": "bits"}.get(self.encoding, self.encoding)}
+        return {"type": PLAIN_GENOMES.get(self.encoding, self.encoding)}
 
 
 class EpisodicTask(Task):
@@ -156,6 +158,10 @@ class EpisodicTask(Task):
     def outputs(self) -> int:
         """Size of a network's output."""
 
+    def default_genome(self) -> Mapping[str, Any]:
+        """Return a network with one hidden layer."""
+        return _network(self.inputs, self.outputs)
+
     @abstractmethod
     def reset(self, n: int, rng: Stream) -> tuple[Mapping[str, Array], Array]:
         """Return the state and the observations float32 [n, ...] of n environments at their start."""
@@ -163,3 +169,7 @@ class EpisodicTask(Task):
     @abstractmethod
     def step(self, state: Mapping[str, Array], outputs: Array) -> tuple[Mapping[str, Array], Array, Array, Array]:
         """Return state, observations [n, ...], rewards float32 [n] and ends bool [n] after `outputs` [n, k]."""
+
+
+def _network(inputs: tuple[int, ...], outputs: int) -> Mapping[str, Any]:
+    return {"type": "vynapse-evolution:mlp", "layers": (prod(inputs), 16, outputs)}

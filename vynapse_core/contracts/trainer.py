@@ -2,7 +2,7 @@
 """Trainer: a method of learning, as a state and a step."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -63,6 +63,14 @@ class Trainer(Component):
     def state_type(self) -> type[Any]:
         """Return the dataclass of the state, from which a checkpoint is read back."""
 
+    def fits(self, experiment: "Experiment", state: Any) -> Iterator[tuple[str, str]]:
+        """Yield (key path from the recipe's root, message) for what keeps a `state` that was read back from going on.
+
+        A run may be resumed with a changed recipe: what does not fit the state it has is refused before anything is
+        written.
+        """
+        yield from ()
+
     @abstractmethod
     def start(self, experiment: "Experiment") -> Any:
         """Return the state before the first step."""
@@ -73,4 +81,12 @@ class Trainer(Component):
 
     @abstractmethod
     def best(self, experiment: "Experiment", state: Any) -> Solution:
-        """Return the best solution so far."""
+        """Return the best solution so far; where steps see only batches, the best on all the data."""
+
+    def champion(self, experiment: "Experiment", state: Any) -> Solution:
+        """Return the best solution that `state` knows, its fitness being that of the step which measured it.
+
+        It is asked for where there is no time to evaluate: at the start, beside checkpoints, and when the run is
+        interrupted or fails. By default it is `best`, which a trainer replaces whose `best` evaluates.
+        """
+        return self.best(experiment, state)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
-from vynapse_core import DirectTask, RunError, Streams
+from vynapse_core import Catalogue, DirectTask, Genome, RunError, Streams
 from vynapse_core.activations import Identity, Relu, Sigmoid, Tanh
+from vynapse_core.catalogue import installed
 from vynapse_core.devices.reference import Reference
 from vynapse_core.initialisers import Normal
 from vynapse_core.recipe import tree
+from vynapse_core.settings import frozen
 from vynapse_evolution.bits import Bits
 from vynapse_evolution.mlp import Mlp
 from vynapse_evolution.vector import Vector
@@ -213,3 +216,18 @@ def test_bits_start_with_their_density():
 def test_reversed_bounds_are_refused(genome):
     with pytest.raises(ValidationError, match="must lie below"):
         genome(**{"layers": [1, 1]} if genome is Mlp else {}, low=1.0, high=-1.0)
+
+
+def test_a_plugin_that_offers_the_name_of_a_default_does_not_change_the_network():
+    known = installed()
+    parts = [
+        known.entry(*part) for part in (("activation", "tanh"), ("activation", "identity"), ("initialiser", "xavier"))
+    ]
+    rivals = [replace(part, component=type("Rival", (part.component,), {}), package="rival") for part in parts]
+    crowded = Catalogue(known.plugins, (*known.entries, *rivals), known.ops, known.kernels, known.gradients)
+    genome = crowded.build(Genome, {"type": "mlp", "layers": (3, 4, 2)})
+    assert genome == Mlp(layers=(3, 4, 2))
+    written = tree(genome, crowded)
+    assert [part["type"] for part in written["activation"]] == ["vynapse:tanh", "vynapse:identity"]
+    assert crowded.build(Genome, frozen(written)) == genome
+    assert [part["type"] for part in tree(genome, known)["activation"]] == ["tanh", "identity"]

@@ -109,6 +109,8 @@ def test_uniform_mutation_draws_from_the_genomes_bounds_unless_told_otherwise():
 def test_uniform_mutation_without_an_interval_says_what_to_set():
     with pytest.raises(RunError, match="set its 'low' and 'high'"):
         UniformMutation().mutate(reals(2, 2), rng(), START)
+    with pytest.raises(RunError, match="5 to 1 is no interval"):
+        UniformMutation(rate=1.0, low=5.0).mutate(reals(2, 2, bounds=(-1.0, 1.0)), rng(), START)
 
 
 def test_bit_flip_changes_one_bit_of_each_on_average():

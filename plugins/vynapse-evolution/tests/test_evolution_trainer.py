@@ -390,6 +390,19 @@ def test_uniform_mutation_of_an_unbounded_genome_is_found_when_the_recipe_is_wir
         wired({"type": "bowl", "bounded": False}, mutation="uniform")
 
 
+@pytest.mark.parametrize(
+    ("field", "beyond", "message"),
+    [("low", 1e6, "must lie below .*, the greatest value"), ("high", -1e6, "must lie above .*, the least value")],
+)
+def test_uniform_mutation_with_one_end_beyond_the_genomes_bounds_is_found_when_the_recipe_is_wired(
+    field, beyond, message
+):
+    with pytest.raises(RecipeError, match=message) as refused:
+        wired("bowl", mutation={"type": "uniform", field: beyond})
+    assert [problem.path for problem in refused.value.problems] == [f"trainer.mutation.0.{field}"]
+    assert wired("bowl", mutation={"type": "uniform", field: 0.0})
+
+
 def test_statistics_keep_their_digits_far_from_zero():
     fitness = np.array([1e9 + 1, 1e9 + 2, 1e9 + 3, -np.inf])
     found = spread(fitness, "here")
@@ -410,3 +423,28 @@ def test_the_state_is_a_frozen_dataclass_of_plain_things():
     assert set(State.__dataclass_fields__) == {
         "step", "population", "champion", "best", "improved", "evaluations", "born"
     }  # fmt: skip
+
+
+def test_a_state_fits_the_recipe_that_made_it_and_no_other_population_or_genome():
+    experiment = wired("bowl", population=10)
+    state, _ = steps(experiment, 2)
+    assert list(experiment.trainer.fits(experiment, state)) == []
+    other = wired({"type": "bowl", "size": 7, "bounded": False}, population=11)
+    assert dict(other.trainer.fits(other, state)) == {
+        "trainer.population": "the run goes on with its 10 individuals, found 11",
+        "genome": "the run goes on with genes float32 [6] in [-5.0, 5.0], and this genome has float32 [7]",
+    }
+
+
+@pytest.mark.parametrize("task", ["bowl", "weather"])
+def test_the_champion_is_told_without_an_evaluation(task, monkeypatch):
+    experiment = wired(task, population=6)
+    state, reports = steps(experiment, 3)
+
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(type(experiment.recipe.distribution), "evaluate", refuse)
+    champion = experiment.trainer.champion(experiment, state)
+    assert champion.fitness == reports[-1].best
+    assert len(champion.genes) == 1

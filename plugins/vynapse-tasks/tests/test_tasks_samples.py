@@ -379,6 +379,36 @@ def test_a_missing_file_is_named(task: SupervisedTask) -> None:
         task.data("train")
 
 
+def test_a_relative_path_becomes_absolute_so_that_the_task_means_the_same_file_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    task = Csv(path="table.csv")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert task.path == str(tmp_path / "table.csv")
+    assert len(task.data("train")) == 16
+    assert Csv(path=task.path) == task
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Npz(path="~/data.npz").path == str(Path.home() / "data.npz")
+    with pytest.raises(ValidationError, match="no such home folder"):
+        Npz(path="~nobody-of-this-name/data.npz")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX lets the working directory go")
+def test_a_relative_path_is_refused_where_the_working_directory_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ValidationError, match="the working directory, which is gone"):
+        Npz(path="data.npz")
+
+
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_a_path_that_no_file_can_have_is_refused(path: str) -> None:
     with pytest.raises(ValidationError, match="string"):

@@ -132,6 +132,14 @@ class Evolution(Trainer):
         """Return the dataclass of the state."""
         return State
 
+    def fits(self, experiment: "Experiment", state: State) -> Iterator[tuple[str, str]]:
+        """Yield a problem where the population is of another size, or its genes are of another form."""
+        genes, wanted = state.population.genes, experiment.genome.initial(0, experiment.streams("initial"))
+        if len(genes) != self.population:
+            yield "trainer.population", f"the run goes on with its {len(genes)} individuals, found {self.population}"
+        if _form(genes) != _form(wanted):
+            yield "genome", f"the run goes on with genes {_form(genes)}, and this genome has {_form(wanted)}"
+
     def start(self, experiment: "Experiment") -> State:
         """Return the first population, evaluated."""
         genes = experiment.genome.initial(self.population, experiment.streams("initial"))
@@ -159,10 +167,14 @@ class Evolution(Trainer):
     def best(self, experiment: "Experiment", state: State) -> Solution:
         """Return the best so far; where steps see only batches, the best of the population on all the data."""
         if not experiment.task.stochastic:
-            return Solution(state.champion.genes, fitness=state.best)
+            return self.champion(experiment, state)
         fitness = experiment.evaluate(state.population.genes, None)
         index = int(np.argmax(fitness))
         return Solution(state.population.genes.take(slice(index, index + 1)), fitness=float(fitness[index]))
+
+    def champion(self, experiment: "Experiment", state: State) -> Solution:
+        """Return the best so far, as the step saw it that measured it."""
+        return Solution(state.champion.genes, fitness=float(state.champion.fitness[0]))
 
     def _parents(self, experiment: "Experiment", state: State) -> tuple[Population, int]:
         """Return the population with a fitness that its offspring's can be compared with, and what that cost.
@@ -170,8 +182,7 @@ class Evolution(Trainer):
         Where fitness changes from step to step, a parent that was lucky with a past batch would never be replaced.
         """
         population = state.population
-        lasting = getattr(self.replacement, "keeps_parents", True)
-        if not (experiment.task.stochastic and lasting) or state.step == 0:
+        if not (experiment.task.stochastic and self.replacement.keeps_parents) or state.step == 0:
             return population, 0
         return replace(population, fitness=experiment.evaluate(population.genes, state.step)), len(population)
 
@@ -203,6 +214,14 @@ class Evolution(Trainer):
             "converged": float(differing <= self.convergence),
         }
         return after, Report(step, after.evaluations, fitness.best, fitness.mean, fitness.worst, columns)
+
+
+def _form(genes: Genes) -> str:
+    """Say what genes look like: those of a changing structure have no fixed number."""
+    number = "" if genes.structure else f" {list(genes.values.shape[1:])}"
+    structure = "".join(f", {name} {array.dtype}" for name, array in sorted(genes.structure.items()))
+    bounds = f" in {list(genes.bounds)}" if genes.bounds else ""
+    return f"{genes.values.dtype}{number}{bounds}{structure}"
 
 
 def _fittest(population: Population) -> Population:

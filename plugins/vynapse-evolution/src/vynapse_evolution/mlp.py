@@ -19,8 +19,8 @@ from vynapse_evolution.several import OneOrSeveral
 if TYPE_CHECKING:
     from vynapse_core import Experiment
 
-_TANH: Any = "tanh"
-_XAVIER: Any = "xavier"
+_TANH: Any = "vynapse:tanh"
+_XAVIER: Any = "vynapse:xavier"
 
 
 class Mlp(Genome):
@@ -51,7 +51,7 @@ class Mlp(Genome):
         if layers is None:
             return value
         if not isinstance(value, tuple | list):
-            return (*(value,) * (len(layers) - 2), "identity")
+            return (*(value,) * (len(layers) - 2), "vynapse:identity")
         if len(value) != len(layers) - 1:
             raise mistake(
                 f"expected {len(layers) - 1} activations, one for each layer after the first, found {len(value)}",

@@ -124,11 +124,18 @@ class UniformMutation(GeneWise):
         return self
 
     def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
-        """Yield a problem where neither this mutation nor the genome says from what interval to draw."""
+        """Yield a problem where this mutation and the genome together give no interval to draw from."""
         yield from super().problems(experiment)
         genes = first_genes(experiment)
-        if genes is not None and not np.all(np.isfinite(self._interval(genes))):
+        if genes is None:
+            return
+        low, high = self._interval(genes)
+        if not np.isfinite(high - low):
             yield "", "set 'low' and 'high' here: the genome has no bounds that fresh values could be drawn from"
+        elif low >= high:
+            given, other, bound = ("high", "least", low) if self.low is None else ("low", "greatest", high)
+            wanted = "above" if given == "high" else "below"
+            yield given, f"must lie {wanted} {bound:g}, the {other} value that the genome allows"
 
     def rate_at(self, clock: Clock, length: int) -> float:
         """Return `rate`."""
@@ -139,6 +146,10 @@ class UniformMutation(GeneWise):
         low, high = self._interval(genes)
         if not np.isfinite(high - low):
             raise RunError("uniform mutation: neither the mutation nor the genome has bounds; set its 'low' and 'high'")
+        if low >= high:
+            raise RunError(
+                f"uniform mutation: with the genome's bounds, {low:g} to {high:g} is no interval to draw from"
+            )
         return rng.uniform(values.shape, low, high, dtype=values.dtype)
 
     def _interval(self, genes: Genes) -> tuple[float, float]:

@@ -29,7 +29,7 @@ class Comma(Replacement):
     """(μ, λ): the best of the offspring; every parent dies, the best one too.  Reference: Schwefel 1981."""
 
     keeps_parents: ClassVar[bool] = False
-    """Parents never survive, so that a task with changing batches need not evaluate them again."""
+    """Every parent dies."""
 
     ratio: float = Field(7.0, ge=1)
     """Offspring for each parent, where the trainer leaves it open; about 7 is usual."""

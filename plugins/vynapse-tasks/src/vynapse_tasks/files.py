@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A user's own data: tasks that read IDX, NPZ and CSV files."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from vynapse_core import Array, DataError, mistake
+from vynapse_core import Array, DataError, DataPath, mistake
 from vynapse_tasks.data.csv import read_csv
 from vynapse_tasks.data.idx import read_idx
 from vynapse_tasks.data.npz import read_npz
-from vynapse_tasks.split_task import File, SplitTask, class_ids
+from vynapse_tasks.split_task import SplitTask, class_ids
 
 Targets = Literal["auto", "classes", "numbers"]
 
@@ -37,9 +36,9 @@ class Idx(SplitTask):
     are taken as they are. Labels become class ids in sorted order. A malformed file raises DataError.
     """
 
-    images: File
+    images: DataPath
     """File of the inputs; a relative path starts from the working directory."""
-    labels: File
+    labels: DataPath
     """File of the labels, whole numbers [n]."""
 
     @property
@@ -49,7 +48,7 @@ class Idx(SplitTask):
 
     def read(self) -> tuple[Array, Array]:
         """Return images and class ids."""
-        x, labels = (read_idx(Path(file).expanduser()) for file in (self.images, self.labels))
+        x, labels = (read_idx(file) for file in (self.images, self.labels))
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise DataError(f"{self.labels}: expected whole numbers [n], found {labels.dtype} {list(labels.shape)}")
         if x.ndim < 1 or len(x) != len(labels):
@@ -61,7 +60,7 @@ class Idx(SplitTask):
 class Npz(SplitTask):
     """Two arrays in a NumPy archive, one row a sample. A malformed file raises DataError."""
 
-    path: File
+    path: DataPath
     """The archive; a relative path starts from the working directory."""
     x: str = "x"
     """Name of the inputs, numbers [n] or [n, ...]."""
@@ -77,7 +76,7 @@ class Npz(SplitTask):
 
     def read(self) -> tuple[Array, Array]:
         """Return the two arrays."""
-        x, y = read_npz(Path(self.path).expanduser(), self.x, self.y)
+        x, y = read_npz(self.path, self.x, self.y)
         if self.targets == "numbers" or (self.targets == "auto" and (y.ndim != 1 or y.dtype.kind == "f")):
             return x, y.astype(np.float64)
         if y.ndim != 1:
@@ -88,7 +87,7 @@ class Npz(SplitTask):
 class Csv(SplitTask):
     """A table of numbers, one row a sample. A malformed file raises DataError, with the line."""
 
-    path: File
+    path: DataPath
     """The file; a relative path starts from the working directory."""
     target_columns: Columns = Field((-1,), min_length=1)
     """Names or numbers of the target columns, negative from the end. All others are inputs."""
@@ -109,7 +108,7 @@ class Csv(SplitTask):
         header: bool | Literal["auto"] = "auto" if self.header is None else self.header
         known: dict[Targets, bool | Literal["auto"]] = {"auto": "auto", "classes": True, "numbers": False}
         table = read_csv(
-            Path(self.path).expanduser(),
+            self.path,
             self.target_columns,
             header=header,
             delimiter=self.delimiter,

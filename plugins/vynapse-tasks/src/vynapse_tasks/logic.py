@@ -45,7 +45,7 @@ class LogicTask(SampledTask):
     def default_genome(self) -> Mapping[str, Any]:
         """Return a network with two hidden units a bit."""
         (bits,) = self.inputs
-        return {"type": "mlp", "layers": (bits, 2 * bits, 1)}
+        return {"type": "vynapse-evolution:mlp", "layers": (bits, 2 * bits, 1)}
 
 
 class Xor(LogicTask):

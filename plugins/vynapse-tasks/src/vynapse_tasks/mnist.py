@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from vynapse_core import Array, Dataset, Loss, Streams, mistake
+from vynapse_core import Array, DataPath, Dataset, Loss, Streams, mistake
 from vynapse_tasks.data.mnist_files import missing, mnist_folder, read_mnist
 from vynapse_tasks.data.prepare import split
 from vynapse_tasks.losses import CrossEntropy
 from vynapse_tasks.sampled_task import SampledTask
-from vynapse_tasks.split_task import File
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
@@ -31,7 +30,7 @@ class Mnist(SampledTask):
 
     loss: Loss = CrossEntropy()
     """What is minimised."""
-    path: File | None = None
+    path: DataPath | None = None
     """Folder of the four files, with or without `.gz`; a relative one starts from the working directory."""
     train: int | None = Field(None, gt=0, le=TRAINING_IMAGES)
     """Images to learn from, drawn by classes; without it, all that are not held out."""
@@ -69,7 +68,7 @@ class Mnist(SampledTask):
     def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
         """Yield a problem where `path` lacks files; nothing is read or downloaded yet."""
         yield from super().problems(experiment)
-        if self.path is not None and (absent := missing(Path(self.path).expanduser())):
+        if self.path is not None and (absent := missing(Path(self.path))):
             yield "path", f"no {', '.join(absent)} (with or without .gz) in this folder"
 
     def load(self) -> Mapping[str, Dataset]:

@@ -3,7 +3,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,9 +15,6 @@ from vynapse_tasks.sampled_task import SampledTask
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
-
-File = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
-"""A file's path; a relative one starts from the working directory, `~` is the home folder."""
 
 
 class SplitTask(SampledTask):

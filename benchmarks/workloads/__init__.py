@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The workloads: each module builds contests, `contests(name, options)`."""
+
+WORKLOADS = {
+    "xor": "xor",
+    "xor_large": "xor",
+    "evaluate_200": "evaluate",
+    "evaluate_2000": "evaluate",
+    "breed": "breed",
+    "tiny": "tiny",
+    "cartpole": "cartpole",
+    "double_pole": "double_pole",
+    "elementwise": "elementwise",
+    "startup": "startup",
+}
+"""The module of each workload, in the order in which they are measured."""

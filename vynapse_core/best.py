@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The best solution of a run, as files: its genes, and where they encode a network the graph and the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vynapse_core.checkpoint import save_arrays
+from vynapse_core.contracts import Solution
+from vynapse_core.experiment import Experiment
+from vynapse_core.files import replace_file
+from vynapse_core.networks import Networks
+
+
+def networks_of(experiment: Experiment, solution: Solution) -> Networks | None:
+    """Return the network of a solution, or None where it is none."""
+    genome = experiment.recipe.genome
+    if solution.networks is not None or solution.genes is None or genome is None:
+        return solution.networks
+    try:
+        return genome.networks(solution.genes)
+    except TypeError:
+        return None
+
+
+def write_best(folder: Path, solution: Solution, networks: Networks | None) -> None:
+    """Write a solution into `folder`, over the one that lies there."""
+    if solution.genes is not None:
+        structure = {f"structure.{name}": array for name, array in solution.genes.structure.items()}
+        save_arrays(folder / "genes.safetensors", {"values": solution.genes.values, **structure})
+    if networks is not None:
+        save_arrays(folder / "model.safetensors", {name: array[0] for name, array in networks.arrays.items()})
+        replace_file(folder / "model.json", networks.graph.to_json().encode())

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What watches a run: the recipe's observers and the plugins that implement the hooks on a run's life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vynapse_core.contracts import Observer
+from vynapse_core.errors import RunError, VynapseError
+from vynapse_core.experiment import Experiment
+from vynapse_core.failure import said
+from vynapse_core.plugins import HookRelay, relay
+
+if TYPE_CHECKING:
+    from vynapse_core.run import Result
+
+
+class Watcher:
+    """An observer's hooks. It is equal to itself alone, where two observers with the same fields are equal."""
+
+    def __init__(self, observer: Observer) -> None:
+        for name in dir(observer):
+            if name.startswith("vynapse_"):
+                setattr(self, name, getattr(observer, name))
+
+
+def watchers(experiment: Experiment) -> HookRelay:
+    """Return the relay of a run's events; the recipe's observers watch rank 0 alone."""
+    found = relay(experiment.catalogue.plugins)
+    if experiment.recipe.distribution.rank == 0:
+        for index, observer in enumerate(experiment.recipe.observers):
+            found.register(Watcher(observer), name=f"observers.{index}")
+    return found
+
+
+def tell_end(told: HookRelay, result: Result) -> list[str]:
+    """Tell all watchers of the run's end, each on its own, and return in words which of them raised."""
+    failures = []
+    for hook in reversed(told.hook.vynapse_run_finished.get_hookimpls()):
+        others = [plugin for plugin in told.get_plugins() if plugin is not hook.plugin]
+        try:
+            told.subset_hook_caller("vynapse_run_finished", others)(result=result)
+        except Exception as error:
+            text = f": {error}" if isinstance(error, VynapseError) else f" {said(error)}"
+            failures.append(f"at the run's end {hook.plugin_name}{text}")
+    return failures
+
+
+def beside(failure: BaseException, others: list[str]) -> BaseException:
+    """Return the error to show for a run that ended by `failure` and whose watchers had `others`."""
+    if not others or not isinstance(failure, VynapseError):
+        return failure
+    return RunError("\n  ".join([str(failure), *others]))
