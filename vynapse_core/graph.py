@@ -2,14 +2,12 @@
 """Graph: what one network computes, as nodes in topological order.
 
 A graph knows nothing of the population: the axis P is the device's business. It is plain data with a content
-hash: it can be sent to workers, stored beside weights, and be the key of a kernel cache. A file states the
-shapes of leaves only; all others are inferred when it is read.
+hash: it can be sent to workers, stored beside weights, and be the key of a kernel cache.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,17 +23,11 @@ if TYPE_CHECKING:
 
     from vynapse_core.ops import Array, Op, Shape
 
-FORMAT = "vynapse-graph"
-VERSION = 1
 LEAVES = ("input", "parameter", "constant")
 
-MAX_NODES = 100_000
 MAX_CONSTANT = 65_536
 """Most elements of a constant: anything larger is a parameter or an input."""
 MAX_NAME = 200
-MAX_TEXT = 64 * 2**20
-"""Most characters of a stored graph."""
-
 
 _RANGES: Mapping[str, tuple[type, Any, Any]] = {
     "bool": (bool, False, True),
@@ -82,11 +74,11 @@ class Graph:
         """Raise GraphError, naming the node, unless ops are known and shapes and dtypes as inferred."""
         nodes: list[Node] = []
         for i, node in enumerate(self.nodes):
-            again = _placed(nodes, i, node.op, node.operands, node.attributes, node.shape, node.dtype, ops)
+            again = placed(nodes, i, node.op, node.operands, node.attributes, node.shape, node.dtype, ops)
             if (again.shape, again.dtype) != (node.shape, node.dtype):
                 raise GraphError(f"node {i} ({node.op}): says {node.type}, but is {again.type}")
             nodes.append(again)
-        _check_names(self)
+        check_names(self)
 
     def live(self, leaves: bool = False) -> Graph:
         """Return the graph without the nodes that no output needs; `leaves` keeps inputs and parameters."""
@@ -114,20 +106,21 @@ class Graph:
             if attributes.get("dtype") in FLOAT:
                 attributes["dtype"] = dtype
             leaf = dtype if node.dtype in FLOAT else node.dtype
-            nodes.append(_placed(nodes, i, node.op, node.operands, attributes, node.shape, leaf, ops))
+            nodes.append(placed(nodes, i, node.op, node.operands, attributes, node.shape, leaf, ops))
         return Graph(tuple(nodes), dict(self.outputs))
 
     def to_json(self) -> str:
         """Return the graph as text, one node a line; `from_json` gives back the same graph to the bit."""
-        lines = [json.dumps(_stored(node), sort_keys=True, allow_nan=False) for node in self.nodes]
-        head = f'{{"format": "{FORMAT}", "version": {VERSION}, "nodes": [\n'
-        outputs = json.dumps(self.outputs, sort_keys=True)
-        return head + ",\n".join(lines) + f'\n], "outputs": {outputs}}}\n'
+        from vynapse_core.graph_text import json_text
+
+        return json_text(self)
 
     @staticmethod
     def from_json(text: str, ops: Mapping[str, Op] = OPS) -> Graph:
         """Read what `to_json` wrote. Anything else raises GraphError that names the node."""
-        return _read(text, ops)
+        from vynapse_core.graph_text import read_json
+
+        return read_json(text, ops)
 
     def digest(self) -> str:
         """Return a hash of the content: SHA-256, hexadecimal, the same in every process and machine."""
@@ -139,20 +132,9 @@ class Graph:
 
     def to_dot(self) -> str:
         """Return the graph in Graphviz's DOT language."""
-        lines = ["digraph {", "  rankdir=BT;", "  node [shape=box];"]
-        for i, node in enumerate(self.nodes):
-            name = node.attributes.get("name") if node.op in LEAVES else None
-            told = {key: value for key, value in node.attributes.items() if key != "name"}
-            details = ", ".join(f"{key}={_short(value)}" for key, value in told.items())
-            title = f"{node.op} {name}" if name else node.op
-            label = "\\n".join(_escaped(part) for part in (title, details, node.type) if part)
-            style = ", style=filled, fillcolor=lightgrey" if node.op in LEAVES else ""
-            lines.append(f'  n{i} [label="{label}"{style}];')
-            lines += [f"  n{operand} -> n{i};" for operand in node.operands]
-        for place, (name, output) in enumerate(self.outputs.items()):
-            lines.append(f'  o{place} [label="{_escaped(name)}", shape=ellipse];')
-            lines.append(f"  n{output} -> o{place};")
-        return "\n".join([*lines, "}"]) + "\n"
+        from vynapse_core.graph_text import dot_text
+
+        return dot_text(self)
 
 
 def make_node(
@@ -233,7 +215,7 @@ def _numbers(value: Any, dtype: str) -> Any:
     raise GraphError(f"constant: expected {dtype}, got {value!r}"[:300])
 
 
-def _placed(
+def placed(
     nodes: Sequence[Node],
     place: int,
     op: str,
@@ -243,13 +225,15 @@ def _placed(
     dtype: Any,
     ops: Mapping[str, Op],
 ) -> Node:
+    """Return `make_node` of these; what does not fit is told with the node's number, `place`."""
     try:
         return make_node(nodes, op, operands, attributes, shape, dtype, ops)
     except GraphError as error:
         raise GraphError(f"node {place}: {error}") from None
 
 
-def _check_names(graph: Graph) -> None:
+def check_names(graph: Graph) -> None:
+    """Raise GraphError where leaves share a name, or where an output's name or node is none."""
     names = [node.attributes["name"] for node in graph.nodes if node.op in ("input", "parameter")]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
@@ -261,112 +245,6 @@ def _check_names(graph: Graph) -> None:
             raise GraphError(f"output {name!r}: there is no node {output!r}; the graph has {len(graph.nodes)}"[:500])
 
 
-def _stored(node: Node) -> dict[str, Any]:
-    stored: dict[str, Any] = {"op": node.op}
-    if node.operands:
-        stored["operands"] = node.operands
-    if node.attributes:
-        stored["attributes"] = {name: _writable(value) for name, value in node.attributes.items()}
-    if node.op in LEAVES:
-        stored["dtype"] = node.dtype
-        if node.op != "constant":
-            stored["shape"] = node.shape
-    return stored
-
-
-def _writable(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_writable(item) for item in value]
-    # JSON has no names for these three
-    return {"float": repr(value)} if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_readable(item) for item in value)
-    if isinstance(value, dict):
-        if list(value) != ["float"] or value["float"] not in ("nan", "inf", "-inf"):
-            raise GraphError(f"{value!r} is no attribute value"[:300])
-        return float(value["float"])
-    return value
-
-
-def _read(text: str, ops: Mapping[str, Op]) -> Graph:
-    if len(text) > MAX_TEXT:
-        raise GraphError(f"a graph of {len(text)} characters; at most {MAX_TEXT} are read")
-    try:
-        tree = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
-        return _rebuilt(_fields(tree, "the file", {"format": str, "version": int, "nodes": list, "outputs": dict}), ops)
-    except RecursionError:
-        raise GraphError("not a graph: lists are nested too deeply") from None
-    except ValueError as error:
-        raise GraphError(f"not a graph: {error}"[:300]) from None
-
-
-def _rebuilt(tree: Mapping[str, Any], ops: Mapping[str, Op]) -> Graph:
-    if tree["format"] != FORMAT or tree["version"] != VERSION:
-        found = f"{tree['format']!r} version {tree['version']}"
-        raise GraphError(f"expected {FORMAT!r} version {VERSION}, found {found}"[:300])
-    if len(tree["nodes"]) > MAX_NODES:
-        raise GraphError(f"{len(tree['nodes'])} nodes; at most {MAX_NODES} are allowed")
-    nodes: list[Node] = []
-    optional = {"operands": list, "attributes": dict, "dtype": str, "shape": list}
-    for i, item in enumerate(tree["nodes"]):
-        stored = _fields(item, f"node {i}", {"op": str}, optional)
-        if stored["op"] not in LEAVES and ("dtype" in stored or "shape" in stored):
-            raise GraphError(f"node {i} ({stored['op']}): shape and dtype are inferred; only leaves state them")
-        try:
-            attributes = {name: _readable(value) for name, value in stored.get("attributes", {}).items()}
-        except GraphError as error:
-            raise GraphError(f"node {i}: {error}") from None
-        shape, dtype = tuple(stored.get("shape", ())), stored.get("dtype", "")
-        nodes.append(_placed(nodes, i, stored["op"], stored.get("operands", ()), attributes, shape, dtype, ops))
-    graph = Graph(tuple(nodes), tree["outputs"])
-    _check_names(graph)
-    return graph
-
-
-def _fields(
-    tree: Any, where: str, required: Mapping[str, type], optional: Mapping[str, type] | None = None
-) -> Mapping[str, Any]:
-    if not isinstance(tree, dict):
-        raise GraphError(f"{where}: expected an object, found {tree!r}"[:300])
-    known = {**required, **(optional or {})}
-    for name, value in tree.items():
-        if type(value) is not known.get(name):
-            wanted = f"expected {known[name].__name__}" if name in known else f"known: {', '.join(known)}"
-            raise GraphError(f"{where}: unexpected {name!r} = {value!r}"[:200] + f"; {wanted}")
-    if missing := [name for name in required if name not in tree]:
-        raise GraphError(f"{where}: {missing[0]!r} is missing")
-    return tree
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        raise GraphError(f"a key stands twice among {sorted(name for name, _ in pairs)}"[:300])
-    return tree
-
-
-def _no_constant(name: str) -> Any:
-    raise GraphError(f"{name} is no JSON number")
-
-
-def _finite(digits: str) -> float:
-    if math.isinf(value := float(digits)):
-        raise GraphError(f"{digits} is too large a number"[:300])
-    return value
-
-
 def _is_name(name: Any) -> bool:
     """Whether files can hold `name`: text that is not too long, and no half of a surrogate pair."""
     return isinstance(name, str) and 0 < len(name) <= MAX_NAME and not any("\ud800" <= c <= "\udfff" for c in name)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
