@@ -80,6 +80,40 @@ class Trusting(Wrapped):
         return program
 
 
+class Repeating(Wrapped):
+    """Has a scan of its own."""
+
+    def compile(self, graph, per_network=()):
+        program = super().compile(graph, per_network)
+
+        def scan(arrays, inputs, batches, carry, steps=None):
+            return Program.scan(program, arrays, inputs, batches, carry, self.steps(batches, steps))
+
+        program.scan = scan
+        return program
+
+
+class Counting(Repeating):
+    """Takes the number of steps from the batches alone."""
+
+    def steps(self, batches, steps):
+        return len(next(iter(batches.values()), ()))
+
+
+class Preferring(Repeating):
+    """Takes batches at their word, whatever the number of steps."""
+
+    def steps(self, batches, steps):
+        return None if batches else steps
+
+
+class Guessing(Repeating):
+    """Does one step where nothing says how many."""
+
+    def steps(self, batches, steps):
+        return steps if batches or steps is not None else 1
+
+
 def test_the_reference_device_passes():
     check_device(Reference())
 
@@ -98,6 +132,9 @@ def test_the_graphs_use_every_op_of_the_kernel():
         (Writing(), "writes nothing"),
         (Leaking(), "a network's bits do not depend on the networks"),
         (Trusting(), "refuses a missing parameter with ValueError.*\n.*KeyError"),
+        (Counting(), "a scan of no batches and steps=5"),
+        (Preferring(), "scan refuses batches of five steps and steps=4 with ValueError.*\n.*accepted"),
+        (Guessing(), "scan refuses neither batches nor steps with ValueError.*\n.*accepted"),
     ],
 )
 def test_a_broken_device_is_caught(device, words):

@@ -150,6 +150,46 @@ class Twofold(Climb):
         return Solution(genes=Genes(np.concatenate([state.values, state.values])))
 
 
+class Refusing(Climb):
+    """Goes on with none of its own states but the first."""
+
+    def fits(self, experiment, state):
+        if state.step > 0:
+            yield "trainer.sigma", "the run goes on with another sigma"
+
+
+class Evaluating(Climb):
+    """Evaluates its best once more, and has no champion apart from it."""
+
+    def best(self, experiment, state):
+        genes = Genes(state.values)
+        return Solution(genes=genes, fitness=float(experiment.evaluate(genes, None)[0]))
+
+
+class Measuring(Evaluating):
+    """Goes past the distribution to evaluate its champion, once there is one."""
+
+    def champion(self, experiment, state):
+        genes = Genes(state.values)
+        return Solution(
+            genes=genes, fitness=float(experiment.evaluation.fitness(genes, None)[0]) if state.step else None
+        )
+
+
+class Resting(Evaluating):
+    """Evaluates its best once more, and has a champion that is known."""
+
+    def champion(self, experiment, state):
+        return Solution(genes=Genes(state.values), fitness=state.fitness)
+
+
+class Unsung(Climb):
+    """Has a best and no champion."""
+
+    def champion(self, experiment, state):
+        return None
+
+
 class Demanding(Climb):
     """Wants a harder task."""
 
@@ -159,6 +199,10 @@ class Demanding(Climb):
 
 def test_a_sound_trainer_passes():
     check_trainer(Climb())
+
+
+def test_a_trainer_whose_best_evaluates_passes_with_a_champion_that_does_not():
+    check_trainer(Resting())
 
 
 def test_a_deterministic_trainer_passes_where_the_test_says_so():
@@ -180,6 +224,10 @@ def test_a_deterministic_trainer_passes_where_the_test_says_so():
         (Homeless(), "the state is a Solution, as state_type says"),
         (Undecided(), "genes, networks, or both"),
         (Twofold(), "one individual"),
+        (Refusing(), "fits yields nothing for a state that the trainer made.*\n.*trainer.sigma"),
+        (Evaluating(), "champion evaluates nothing.*\n.*the first state"),
+        (Measuring(), "champion evaluates nothing.*\n.*the last state"),
+        (Unsung(), "champion returns a Solution.*\n.*NoneType"),
         (Demanding(), "(?s)pass another one as `experiment=`.*this is too easy"),
     ],
 )

@@ -8,19 +8,7 @@ stream from its key alone. The rules are exact, because devices in other languag
 al., SC 2011) for that key and the counter (i div 4 + 1, 0, 0, 0). Each call of a stream starts at its next
 unused word; what is left of a call's last word is dropped. A word's 32-bit halves are taken low half first.
 
-**Draws.** `w` is a word, `h` a half; the arithmetic is in the type of the draw:
-
-- uniform: u = (h >> 8) * 2^-24 for float32, two a word; u = (w >> 11) * 2^-53 for float64; then
-  u * (high - low) + low, or the next number below `high` where rounding went further;
-- normal: draws 2j and 2j + 1 are r cos a and r sin a (Box & Muller 1958), then times sigma, plus mean.
-  For float32, from one word: r = sqrt(-2 log((float32(low half) + 0.5) * 2^-32)) and
-  a = float32(high half) * float32(2 pi 2^-32). For float64, from two words:
-  r = sqrt(-2 log(((w0 >> 11) + 0.5) * 2^-53)) and a = (w1 >> 11) * (2 pi 2^-53).
-  All but log, cos and sin is exact; those three differ by rounding from one library to another;
-- integers: low + floor(w * (high - low) / 2^64);
-- weighted choice: the least index whose cumulative share of the weights exceeds a uniform float64;
-- bernoulli: uniform float32 < float32(rate);
-- permutation: the stable ascending order of n words.
+**Draws.** What words become is said in `draws`.
 """
 
 from __future__ import annotations
@@ -37,6 +25,9 @@ from numpy.random import Generator, Philox, SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
+from vynapse_core import draws
+from vynapse_core.draws import Number
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,12 +35,9 @@ if TYPE_CHECKING:
 
 Part: TypeAlias = str | SupportsIndex
 Shape: TypeAlias = int | tuple[int, ...]
-Number: TypeAlias = float | np.number[Any] | NDArray[Any]
 
 BLOCK = 8192
 """Words made at a time: 64 KiB, so that the passes over a block stay in a core's cache."""
-
-_HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +98,11 @@ class Stream:
         kind = _float(dtype)
         count = _count(shape)
         out = np.empty(count, kind)
-        for start, words in self._blocks(count if kind == np.float64 else (count + 1) // 2):
-            if kind == np.float64:
-                words >>= np.uint64(11)
-                np.multiply(words, 2.0**-53, out=out[start : start + len(words)])
-            else:
-                halves = _halves(words)[: count - 2 * start]
-                halves >>= np.uint32(8)
-                place = out[2 * start : 2 * start + len(halves)]
-                np.multiply(halves, np.float32(2.0**-24), out=place, dtype=np.float32, casting="unsafe")
+        each = _each(kind)
+        for start, words in self._blocks(-(-count // each)):
+            draws.uniform(words, out[each * start : each * (start + len(words))])
         values = out.reshape(shape)
-        if not (_is(low, 0.0) and _is(high, 1.0)):
-            _stretch(values, low, high)
+        draws.stretch(values, low, high)
         return values
 
     def normal(
@@ -136,20 +117,11 @@ class Stream:
         count = _count(shape)
         even = count + count % 2
         out = np.empty(even, kind)
-        for start, words in self._blocks(even // 2 if kind == np.float32 else even):
-            if kind == np.float32:
-                _box_muller_32(words, out[2 * start : 2 * (start + len(words))])
-            else:
-                _box_muller_64(words, out[start : start + len(words)])
+        each = _each(kind)
+        for start, words in self._blocks(even // each):
+            draws.normal(words, out[each * start : each * (start + len(words))])
         values = out[:count].reshape(shape)
-        if not _is(sigma, 1.0):
-            if not np.all(np.isfinite(sigma) & np.greater_equal(sigma, 0.0)):
-                raise ValueError(f"sigma must be finite and at least 0, found {sigma}")
-            values *= np.asarray(sigma, kind)
-        if not _is(mean, 0.0):
-            if not np.all(np.isfinite(mean)):
-                raise ValueError(f"mean must be finite, found {mean}")
-            values += np.asarray(mean, kind)
+        draws.scale(values, mean, sigma)
         return values
 
     def integers(self, low: int, high: int, shape: Shape) -> NDArray[np.int64]:
@@ -161,16 +133,8 @@ class Stream:
         if not (0 < span < 2**32 and -(2**63) <= low < high <= 2**63):
             raise ValueError(f"integers need 1 <= high - low < 2**32 within int64, found low={low}, high={high}")
         out = np.empty(_count(shape), np.int64)
-        factor = np.uint64(span)
         for start, words in self._blocks(len(out)):
-            upper = words >> _HALF
-            upper *= factor
-            words &= _LOW_HALF
-            words *= factor
-            words >>= _HALF
-            upper += words
-            upper >>= _HALF
-            np.add(upper.view(np.int64), low, out=out[start : start + len(words)])
+            draws.integers(words, low, span, out[start : start + len(words)])
         return out.reshape(shape)
 
     def choice(self, n: int, shape: Shape, weights: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -183,13 +147,13 @@ class Stream:
             raise ValueError(f"there is nothing to choose from: n must be at least 1, found {n}")
         if weights is None:
             return self.integers(0, n, shape)
-        shares = _cumulative(np.asarray(weights, np.float64), n)
-        return np.asarray(np.searchsorted(shares, self.uniform(shape, dtype=np.float64), side="right"), np.int64)
+        shares = draws.cumulative(np.asarray(weights, np.float64), n)
+        return draws.choice(self.uniform(shape, dtype=np.float64), shares)
 
     def permutation(self, n: int, shape: Shape = ()) -> NDArray[np.int64]:
         """Draw a random order of 0 .. n-1, int64 [n]; with a shape, independent orders [*shape, n]."""
         rows = shape if isinstance(shape, tuple) else (shape,)
-        return np.argsort(self.words((*rows, n)), axis=-1, kind="stable").astype(np.int64, copy=False)
+        return draws.permutation(self.words((*rows, n)))
 
     def bernoulli(self, rate: Number, shape: Shape) -> NDArray[np.bool_]:
         """Draw a bool mask, true with probability `rate`, which broadcasts, in steps of 2^-24.
@@ -198,10 +162,7 @@ class Stream:
         """
         if not np.all(np.greater_equal(rate, 0.0) & np.less_equal(rate, 1.0)):
             raise ValueError(f"rate must be within [0, 1], found {rate}")
-        uniform = self.uniform(shape)
-        mask = np.empty(uniform.shape, np.bool_)
-        np.less(uniform, np.asarray(rate, np.float32), out=mask)
-        return mask
+        return draws.bernoulli(self.uniform(shape), rate)
 
     def words(self, shape: Shape) -> NDArray[np.uint64]:
         """Return the next words of the stream, uint64."""
@@ -276,63 +237,6 @@ def _float(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def _is(value: Number, number: float) -> bool:
-    return isinstance(value, int | float) and value == number
-
-
-def _halves(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """View words [n] as their halves [2n], low half first."""
-    return words.astype("<u8", copy=False).view("<u4")
-
-
-def _stretch(values: NDArray[Any], low: Number, high: Number) -> None:
-    """Map uniform `values` from [0, 1) to [low, high), in place."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        lower, upper = np.asarray(low, values.dtype), np.asarray(high, values.dtype)
-        span = upper - lower
-    if not np.all(np.isfinite(span) & (span >= 0)):
-        raise ValueError(f"uniform needs finite low <= high, found low={low}, high={high}")
-    values *= span
-    values += lower
-    np.minimum(values, np.maximum(np.nextafter(upper, lower), lower), out=values)
-
-
-def _box_muller_32(words: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
-    """Write the two float32 normals of each word [n] to `out` [2n]."""
-    halves = _halves(words).astype(np.float32)
-    radius = halves[0::2] + np.float32(0.5)
-    radius *= np.float32(2.0**-32)
-    _polar(radius, halves[1::2] * np.float32(2.0 * math.pi * 2.0**-32), out)
-
-
-def _box_muller_64(words: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
-    """Write the two float64 normals of each two words [2n] to `out` [2n]."""
-    words >>= np.uint64(11)
-    radius = words[0::2] + 0.5
-    radius *= 2.0**-53
-    _polar(radius, words[1::2] * (2.0 * math.pi * 2.0**-53), out)
-
-
-def _polar(radius: NDArray[Any], angle: NDArray[Any], out: NDArray[Any]) -> None:
-    """Write r cos a and r sin a by turns, where r = sqrt(-2 log radius); `radius` and `angle` are used up."""
-    np.log(radius, out=radius)
-    radius *= radius.dtype.type(-2.0)
-    np.sqrt(radius, out=radius)
-    np.multiply(radius, np.cos(angle), out=out[0::2])
-    np.sin(angle, out=angle)
-    np.multiply(radius, angle, out=out[1::2])
-
-
-def _cumulative(weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Return the cumulative shares [n] of `weights`; the last is exactly 1, above every uniform."""
-    if weights.shape != (n,):
-        raise ValueError(f"a choice of {n} needs weights of shape ({n},), found shape {weights.shape}")
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if bad.size:
-        raise ValueError(f"weights must be finite and at least 0, found {weights[bad[0]]} at index {bad[0]}")
-    with np.errstate(over="ignore"):
-        sums: NDArray[np.float64] = np.cumsum(weights)
-    if not 0 < sums[-1] < math.inf:
-        raise ValueError(f"weights must have a finite sum above 0, found {sums[-1]}")
-    sums /= sums[-1]
-    return sums
+def _each(kind: np.dtype[Any]) -> int:
+    """Return how many numbers of a type are made of one word."""
+    return 8 // kind.itemsize

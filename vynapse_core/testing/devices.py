@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from vynapse_core.testing.graphs import Case, cases, training_step
 from vynapse_core.testing.parts import check_component
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vynapse_core.population import Array
 
@@ -107,14 +107,18 @@ def _check_refusals(contract: Contract, device: Device) -> None:
         "inputs of different numbers of samples": (arrays, {**inputs, "ids": inputs["ids"][:1].copy()}),
     }
     for name, given in wrong.items():
-        found = "it was accepted"
-        try:
-            program(*given)
-        except ValueError:
-            continue
-        except Exception as error:
-            found = f"{type(error).__name__}: {error}"
-        contract.require(False, f"a program refuses {name} with ValueError", found)
+        _check_refused(contract, f"a program refuses {name}", program, *given)
+
+
+def _check_refused(contract: Contract, says: str, function: Callable[..., Any], *given: Any) -> None:
+    found = "it was accepted"
+    try:
+        function(*given)
+    except ValueError:
+        return
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+    contract.require(False, f"{says} with ValueError", found)
 
 
 def _check_scan(contract: Contract, device: Device, rtol: float, atol: float) -> None:
@@ -124,8 +128,25 @@ def _check_scan(contract: Contract, device: Device, rtol: float, atol: float) ->
     arrays = {"w": rng.normal((3, 3, 1))}
     inputs = {"x": rng.normal((8, 3)), "target": rng.normal((8, 1))}
     rows = rng.integers(0, 8, (5, 4))
-    arguments = (arrays, inputs, {"x": rows, "target": rows}, {"next": "w"})
-    state, seen = contract.call(device.compile(graph).scan, *arguments, given="five steps of training")
-    expected, losses = Reference().compile(graph).scan(*arguments)
-    _compare(contract, "parameters after five steps of scan", state, expected, rtol, atol)
-    _compare(contract, "outputs of five steps of scan", seen, losses, rtol, atol)
+    batches, carry = {"x": rows, "target": rows}, {"next": "w"}
+    program, reference = device.compile(graph), Reference().compile(graph)
+    sorts: tuple[tuple[str, Mapping[str, Array], int | None], ...] = (
+        ("five batches", batches, None),
+        ("five batches and steps=5", batches, 5),
+        ("no batches and steps=5", {}, 5),
+        ("no batches and steps=1", {}, 1),
+    )
+    for name, rows_of, steps in sorts:
+        arguments = (arrays, inputs, rows_of, carry, steps)
+        state, seen = contract.call(program.scan, *arguments, given=f"training with {name}")
+        expected, losses = reference.scan(*arguments)
+        _compare(contract, f"parameters after a scan of {name}", state, expected, rtol, atol)
+        _compare(contract, f"outputs of a scan of {name}", seen, losses, rtol, atol)
+    unsettled: dict[str, tuple[Mapping[str, Array], int | None]] = {
+        "neither batches nor steps": ({}, None),
+        "batches of five steps and steps=4": (batches, 4),
+        "batches of different numbers of steps": ({"x": rows, "target": rows[:4]}, None),
+        "a negative number of steps": ({}, -1),
+    }
+    for name, (rows_of, steps) in unsettled.items():
+        _check_refused(contract, f"scan refuses {name}", program.scan, arrays, inputs, rows_of, carry, steps)

@@ -52,8 +52,13 @@ def check_trainer(
     again, same = _run(contract, trainer, wired(), steps)
     differs = difference(reports, same, "reports") or difference(states, again, "states")
     contract.require(not differs, "the same seed gives the same bits: nothing is kept outside the state", differs)
+    for state in states:
+        _check_fits(contract, trainer, wired(), state)
     _check_resumed(contract, trainer, wired(), states, reports)
-    _check_best(contract, trainer, wired(), states[-1])
+    best = contract.call(trainer.best, wired(), states[-1], given="the last state")
+    _check_solution(contract, "best", best)
+    for state, given in ((states[0], "the first state"), (states[-1], "the last state")):
+        _check_champion(contract, trainer, wired(), state, given)
     if not deterministic:
         others = (_run(contract, trainer, wired(seed), steps)[0] for seed in range(2, OTHERS))
         contract.require(
@@ -146,6 +151,7 @@ def _check_resumed(
             raise
     differs = difference(states[half], state, "state")
     contract.require(not differs, "a state comes back from a checkpoint as it was", differs)
+    _check_fits(contract, trainer, experiment, state)
     for step in range(half, len(reports)):
         state, report = trainer.step(experiment, state)
         differs = difference(reports[step], report, "report") or difference(states[step + 1], state, "state")
@@ -156,16 +162,43 @@ def _check_resumed(
         )
 
 
-def _check_best(contract: Contract, trainer: Trainer, experiment: Experiment, state: Any) -> None:
-    best = contract.call(trainer.best, experiment, state, given="the last state")
-    contract.require(isinstance(best, Solution), "best returns a Solution", type(best).__name__)
+def _check_fits(contract: Contract, trainer: Trainer, experiment: Experiment, state: Any) -> None:
+    def fits(experiment: Experiment, state: Any) -> list[tuple[str, str]]:
+        return list(trainer.fits(experiment, state))
+
+    problems = contract.call(fits, experiment, state, given="the states of a run with the same recipe")
     contract.require(
-        best.genes is not None or best.networks is not None, "a solution has genes, networks, or both", "neither"
+        not problems,
+        "fits yields nothing for a state that the trainer made itself, before and after steps",
+        f"{problems}",
     )
-    count = len(best.genes) if best.genes is not None else len(next(iter(best.networks.arrays.values())))
-    contract.require(count == 1, "a solution is one individual: genes [1], networks [1]", f"{count}")
+
+
+def _check_champion(contract: Contract, trainer: Trainer, experiment: Experiment, state: Any, given: str) -> None:
+    solution = contract.call(trainer.champion, experiment, state, given=given)
+    _check_solution(contract, "champion", solution)
+    # the experiment is a fresh one: it makes its evaluation when it is first asked for it
     contract.require(
-        best.fitness is None or isinstance(best.fitness, float),
-        "a solution's fitness is a float or None",
-        f"{best.fitness!r}",
+        "evaluation" not in vars(experiment),
+        "champion evaluates nothing: it is asked for where there is no time to (a `best` that evaluates is not one)",
+        f"it used the experiment's evaluation, given {given}",
+    )
+
+
+def _check_solution(contract: Contract, name: str, solution: Any) -> None:
+    contract.require(isinstance(solution, Solution), f"{name} returns a Solution", type(solution).__name__)
+    contract.require(
+        solution.genes is not None or solution.networks is not None,
+        f"the solution that {name} returns has genes, networks, or both",
+        "neither",
+    )
+    genes, networks = solution.genes, solution.networks
+    count = len(genes) if genes is not None else len(next(iter(networks.arrays.values())))
+    contract.require(
+        count == 1, f"the solution that {name} returns is one individual: genes [1], networks [1]", f"{count}"
+    )
+    contract.require(
+        solution.fitness is None or isinstance(solution.fitness, float),
+        f"the fitness of the solution that {name} returns is a float or None",
+        f"{solution.fitness!r}",
     )

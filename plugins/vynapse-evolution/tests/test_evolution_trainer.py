@@ -16,7 +16,7 @@ from vynapse_core.plugins import Plugin
 from vynapse_core.recipe import Recipe, tree
 from vynapse_evolution.crossover import Clone, UniformCrossover
 from vynapse_evolution.evolution import State
-from vynapse_evolution.measures import WATCHED, diversity, spread
+from vynapse_evolution.measures import WATCHED_GENES, diversity, spread
 from vynapse_evolution.mutation import BitFlip, Gaussian
 
 
@@ -415,7 +415,7 @@ def test_diversity_of_long_genomes_is_measured_on_evenly_spaced_genes():
     values[::2] = 1
     assert diversity(values) == 0.5
     values[:, : 1000 // 2] = 0
-    assert diversity(values) == pytest.approx(0.25, abs=1 / WATCHED)
+    assert diversity(values) == pytest.approx(0.25, abs=1 / WATCHED_GENES)
     assert diversity(np.zeros((3, 0), np.float32)) == 0
 
 

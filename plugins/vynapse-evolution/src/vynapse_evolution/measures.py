@@ -9,8 +9,10 @@ import numpy as np
 
 from vynapse_core import Array, RunError
 
-WATCHED = 64
+WATCHED_GENES = 64
 """Genes at most whose spread is measured, evenly spaced: enough to see a population of long genomes converge."""
+WATCHED_INDIVIDUALS = 1024
+"""Individuals at most that are looked at, evenly spaced: their spread is within some 2% of the whole population's."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,13 @@ def spread(fitness: Array, where: str) -> Spread:
 
 def diversity(values: Array) -> float:
     """Return the standard deviation of a gene of `values` [P, w] over the population, as a mean over genes."""
-    p, w = values.shape
-    watched = values if w <= WATCHED else values[:, np.arange(WATCHED) * w // WATCHED]
-    if p == 0 or w == 0:
+    watched = values[_evenly(len(values), WATCHED_INDIVIDUALS)][:, _evenly(values.shape[1], WATCHED_GENES)]
+    if watched.size == 0:
         return 0.0
     distance = watched.astype(np.float64) - watched[0]
     return float(distance.std(axis=0).mean())
+
+
+def _evenly(n: int, most: int) -> slice | Array:
+    """Return an index of all n, or of `most` of them."""
+    return slice(None) if n <= most else np.arange(most) * n // most

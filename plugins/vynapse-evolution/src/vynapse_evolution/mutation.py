@@ -62,8 +62,13 @@ class GeneWise(Mutation):
         rows = None if probability >= 1 else sites(probability, n, rng)
         columns = None if self.only is None else self._columns(self.only, w)
         rate = self.rate_at(clock, w if columns is None else len(columns))
-        if rows is None and columns is None and rate >= 1:
-            return genes.with_values(self.changed(genes.values, genes, rng, clock))
+        if columns is None and rate >= 1 and probability >= 0.5:
+            # with most individuals changed it is quicker to change them all and to put back the others
+            values = self.changed(genes.values, genes, rng, clock)
+            if rows is not None:
+                others = np.delete(np.arange(n), rows)
+                values[others] = genes.values[others]
+            return genes.with_values(values)
         values = genes.values.copy()
         if rows is None and columns is None:
             self._change(values, rate, genes, rng, clock)

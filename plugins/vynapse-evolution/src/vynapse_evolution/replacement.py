@@ -20,7 +20,7 @@ class Plus(Replacement):
     def survive(self, parents: Population, offspring: Population, rng: Stream) -> Population:
         """Return the best of both, as many as there are parents."""
         fitness = np.concatenate([scalar(offspring.fitness), scalar(parents.fitness)])
-        best = best_first(fitness)[: len(parents)]
+        best = fittest(fitness, len(parents))
         old = best >= len(offspring)
         return joined(offspring, best[~old], parents, best[old] - len(offspring))
 
@@ -42,7 +42,7 @@ class Comma(Replacement):
         """Return the best offspring, as many as there are parents. Raises RunError where they are too few."""
         if len(offspring) < len(parents):
             raise RunError(f"comma replacement needs at least {len(parents)} offspring, found {len(offspring)}")
-        return offspring.take(best_first(scalar(offspring.fitness))[: len(parents)])
+        return offspring.take(fittest(scalar(offspring.fitness), len(parents)))
 
 
 class Generational(Replacement):
@@ -63,6 +63,17 @@ class Generational(Replacement):
         places = max(0, min(len(offspring), len(parents) - self.elites))
         elite = best_first(scalar(parents.fitness))[: len(parents) - places]
         return joined(offspring, np.arange(places), parents, elite)
+
+
+def fittest(fitness: Array, n: int) -> Array:
+    """Return the indices, rising, of the n greatest of `fitness` [P]; of equals, those that stand first."""
+    if n >= len(fitness):
+        return np.arange(len(fitness))
+    # the n-th greatest parts the two without sorting either
+    border = np.partition(fitness, len(fitness) - n)[len(fitness) - n]
+    chosen = fitness > border
+    chosen[np.flatnonzero(fitness == border)[: n - np.count_nonzero(chosen)]] = True
+    return np.flatnonzero(chosen)
 
 
 def joined(offspring: Population, born: Array, parents: Population, kept: Array) -> Population:

@@ -40,9 +40,10 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> P
     from vynapse_numba.lanes.code import TooLongError
     from vynapse_numba.lanes.elementwise import UnsupportedError
     from vynapse_numba.lanes.kernel import write
-    from vynapse_numba.lanes.machine import Machine, compiled, lanes, processor
+    from vynapse_numba.lanes.machine import Machine, compiled, lanes
     from vynapse_numba.lanes.program import LanesProgram
     from vynapse_numba.lanes.stages import staged
+    from vynapse_numba.llvm import processor
 
     try:
         stages = staged(arguments)

@@ -1,27 +1,20 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The ops for all networks of a tile at once: the kernel's meanings with one axis more, in front.
-
-`lifted` gives a function for one node: bind(n, sizes) -> write(out, *operands) -> value. Operands that vary come with
-a leading axis of n networks, shared ones without; `out` is an array that the result may be written to. What is only
-another look at its operand returns a view.
-"""
+"""The ops for all networks of a tile at once: the kernel's meanings with one axis more, in front."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from vynapse_core import Array, GraphError, Kernel, Node, Op
+from vynapse_core import Array, Kernel, Node, Op
+from vynapse_numba.tiles.bind import Bind, Lift, Write, axes_added, concrete
 from vynapse_numba.tiles.elementwise import WRITERS
+from vynapse_numba.tiles.indices import gather, scatter_add
 from vynapse_numba.tiles.product import matmul
+from vynapse_numba.tiles.views import VIEWS
 
-Write = Callable[..., Array]
-Bind = Callable[[int, Mapping[str, int]], Write]
-
-VIEWS = frozenset({"stop_gradient", "reshape", "transpose", "slice", "expand_like", "window"})
-"""Ops that write nothing."""
 OWN = frozenset({"fold", "scatter_add"})
 """Ops that make their own arrays."""
 
@@ -35,20 +28,10 @@ def lifted(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op,
     return _LIFTS.get(node.op, _network_by_network)(node, operands, varies, op)
 
 
-def concrete(shape: Sequence[int | str], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """Return `shape` with its symbols replaced by their sizes."""
-    return tuple(sizes[dim] if isinstance(dim, str) else dim for dim in shape)
-
-
-def _aligned(missing: int) -> tuple[Any, ...] | None:
-    """Return the index that gives an operand with fewer axes those that broadcasting would, after the networks'."""
-    return (slice(None), *[None] * missing) if missing else None
-
-
 def _elementwise(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
     write = WRITERS[node.op]
     rank = len(node.shape)
-    indices = [_aligned(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True)]
+    indices = [axes_added(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True)]
 
     def plain(out: Array, *xs: Array) -> Array:
         write(out, *xs)
@@ -60,39 +43,6 @@ def _elementwise(node: Node, operands: Sequence[Node], varies: Sequence[bool], o
 
     chosen = plain if all(index is None for index in indices) else aligned
     return lambda n, sizes: chosen
-
-
-def _view(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    return lambda n, sizes: lambda out, x: x
-
-
-def _reshape(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    def bind(n: int, sizes: Mapping[str, int]) -> Write:
-        shape = (n, *concrete(node.shape, sizes))
-        return lambda out, x: x.reshape(shape)
-
-    return bind
-
-
-def _transpose(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    axes = (0, *[axis + 1 for axis in node.attributes["axes"]])
-    return lambda n, sizes: lambda out, x: x.transpose(axes)
-
-
-def _slice(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    axis, start, stop = (node.attributes[name] for name in ("axis", "start", "stop"))
-    index = (slice(None),) * (axis + 1) + (slice(start, stop),)
-    return lambda n, sizes: lambda out, x: x[index]
-
-
-def _expand_like(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    index = _aligned(len(node.shape) - len(operands[0].shape))
-
-    def bind(n: int, sizes: Mapping[str, int]) -> Write:
-        shape = (n, *concrete(node.shape, sizes))
-        return lambda out, x: np.broadcast_to(x if index is None else x[index], shape)
-
-    return bind
 
 
 def _sum(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
@@ -177,7 +127,7 @@ def _concat(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op
 
 def _matmul(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
     rank = len(node.shape)
-    a_index, b_index = (_aligned(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True))
+    a_index, b_index = (axes_added(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True))
     a_lead, b_lead = (() if v else (None,) for v in varies)
 
     def write(out: Array, a: Array, b: Array, add: bool = False) -> Array:
@@ -187,68 +137,6 @@ def _matmul(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op
         return out
 
     return lambda n, sizes: write
-
-
-def check_indices(indices: Array, size: int) -> None:
-    """Raise GraphError for an index outside an axis of that size."""
-    if indices.size and not 0 <= indices.min() <= indices.max() < size:
-        wrong = indices.min() if indices.min() < 0 else indices.max()
-        raise GraphError(f"index {wrong} is outside an axis of size {size}; expected 0 to {size - 1}")
-
-
-def _gather(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    axis = node.attributes["axis"]
-    source_varies, indices_vary = varies
-
-    def write(out: Array, x: Array, indices: Array) -> Array:
-        along = axis + 1 if source_varies else axis
-        check_indices(indices, x.shape[along])
-        if not indices_vary:
-            np.copyto(out, np.take(x, indices, axis=along))
-        elif not source_varies:
-            np.copyto(out, np.moveaxis(np.take(x, indices, axis=axis), axis, 0))
-        else:
-            networks = np.arange(len(x)).reshape(-1, *[1] * (indices.ndim - 1))
-            taken = np.moveaxis(x, axis + 1, 1)[networks, indices]
-            rest = range(1, indices.ndim)
-            np.copyto(out, np.moveaxis(taken, rest, range(axis + 1, axis + indices.ndim)))
-        return out
-
-    return lambda n, sizes: write
-
-
-def _scatter_add(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    axis = node.attributes["axis"]
-    indices_vary, updates_vary = varies
-    count = len(operands[0].shape)
-
-    def bind(n: int, sizes: Mapping[str, int]) -> Write:
-        shape = (n, *concrete(node.shape, sizes))
-
-        def write(out: Array, indices: Array, updates: Array) -> Array:
-            check_indices(indices, shape[axis + 1])
-            result = np.zeros(shape, updates.dtype)
-            if not updates_vary:
-                updates = np.broadcast_to(updates, (n, *updates.shape))
-            networks = np.arange(n).reshape(-1, *[1] * count)
-            if not indices_vary:
-                indices = indices[None]
-            # the axes of the indices come right after the networks, those that are left at the end
-            front = np.moveaxis(updates, range(axis + 1, axis + 1 + count), range(1, 1 + count))
-            np.add.at(np.moveaxis(result, axis + 1, 1), (networks, indices), front)
-            return result
-
-        return write
-
-    return bind
-
-
-def _window(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
-    def bind(n: int, sizes: Mapping[str, int]) -> Write:
-        meaning = op.bind(node.attributes, sizes)
-        return lambda out, x: meaning(x)
-
-    return bind
 
 
 def _fold(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
@@ -301,12 +189,8 @@ def _by_kernel(node: Node, varies: Sequence[bool], kernel: Kernel) -> Bind:
     return bind
 
 
-_LIFTS: dict[str, Callable[[Node, Sequence[Node], Sequence[bool], Op], Bind]] = {
-    "stop_gradient": _view,
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "slice": _slice,
-    "expand_like": _expand_like,
+_LIFTS: dict[str, Lift] = {
+    **VIEWS,
     "sum": _sum,
     "max": _max,
     "argmax": _argmax,
@@ -314,9 +198,8 @@ _LIFTS: dict[str, Callable[[Node, Sequence[Node], Sequence[bool], Op], Bind]] = 
     "pad": _pad,
     "concat": _concat,
     "matmul": _matmul,
-    "gather": _gather,
-    "scatter_add": _scatter_add,
-    "window": _window,
+    "gather": gather,
+    "scatter_add": scatter_add,
     "fold": _fold,
     "uniform": _uniform,
 }

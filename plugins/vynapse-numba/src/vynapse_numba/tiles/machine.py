@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vynapse_numba.cache import kept
+from vynapse_numba.llvm import FIRST_USE, loaded, object_code, processor
 
 FLOATS = {"float32": 4, "float64": 8}
 
@@ -25,13 +25,9 @@ class Machine:
     """Functions in machine code, by name; they live as long as this object."""
 
     def __init__(self) -> None:
-        from llvmlite import binding
-
         text = str(_written())
-        code = kept("tiles", (text, *_processor()), lambda: _object_code(text))
-        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _target())
-        self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
+        code = kept("tiles", (text, *processor()), lambda: object_code(text, speed=2, vectorise=True))
+        self._engine = loaded(code)
         self.product = {np.dtype(dtype).char: self._function(f"product_{dtype}", 1) for dtype in FLOATS}
         """{character of the dtype: function of the address of a table of `loops.ARGUMENTS`}."""
         self.erf = self._function("erf_float32", 3)
@@ -42,16 +38,13 @@ class Machine:
         return made
 
 
-_once = threading.Lock()
-
-
 def machine() -> Machine:
     """Return this process's functions. Threads that ask at once get the same, or one would be freed in use."""
     return _made() if _made.cache_info().currsize else _guarded()
 
 
 def _guarded() -> Machine:
-    with _once:
+    with FIRST_USE:
         return _made()
 
 
@@ -71,40 +64,3 @@ def _written() -> Any:
         product(module, f"product_{dtype}", size, registers())
     fitted_erf(module, "erf_float32", ABOVE, BELOW, END)
     return module
-
-
-@cache
-def _processor() -> tuple[str, str]:
-    from llvmlite import binding
-
-    try:
-        return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
-    except RuntimeError:
-        return binding.get_host_cpu_name(), ""
-
-
-def _target() -> Any:
-    """Return a target machine; an engine takes it for its own, so each use needs another."""
-    from llvmlite import binding
-
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    name, features = _processor()
-    target = binding.Target.from_triple(binding.get_process_triple())
-    return target.create_target_machine(
-        cpu=name, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
-    )
-
-
-def _object_code(text: str) -> bytes:
-    from llvmlite import binding
-
-    target = _target()
-    module = binding.parse_assembly(text)
-    module.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=2)
-    options.slp_vectorization = False
-    options.loop_unrolling = False
-    passes = binding.create_pass_builder(target, options)
-    passes.getModulePassManager().run(module, passes)
-    return bytes(target.emit_object(module))

@@ -14,7 +14,7 @@ from math import ceil, prod
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.tiles.lift import Write, concrete
+from vynapse_numba.tiles.bind import Write, concrete
 from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.split import Stage
 from vynapse_numba.tiles.steps import Plan, Step

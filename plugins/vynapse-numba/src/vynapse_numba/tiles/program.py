@@ -11,8 +11,8 @@ import numpy as np
 
 from vynapse_core import Arguments, Array, Given, GraphError, Kernel, Node, Program
 from vynapse_numba.threads import Workers, workers
+from vynapse_numba.tiles.bind import concrete
 from vynapse_numba.tiles.elementwise import WRITERS
-from vynapse_numba.tiles.lift import concrete
 from vynapse_numba.tiles.memory import Arena, Bound, Layout, layout
 from vynapse_numba.tiles.product import matmul, pack
 from vynapse_numba.tiles.split import Stage

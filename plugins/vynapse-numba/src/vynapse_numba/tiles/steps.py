@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from vynapse_core import Arguments, Array, Kernel, Node
+from vynapse_numba.tiles.bind import Bind, Write
 from vynapse_numba.tiles.elementwise import IN_PLACE
-from vynapse_numba.tiles.lift import LIFTED, OWN, VIEWS, Bind, Write, lifted
+from vynapse_numba.tiles.lift import LIFTED, OWN, lifted
 from vynapse_numba.tiles.product import dense
 from vynapse_numba.tiles.split import Split, Stage, split
+from vynapse_numba.tiles.views import VIEWS
 
 log = logging.getLogger("vynapse_numba")
 
