@@ -34,72 +34,72 @@ hookimpl = pluggy.HookimplMarker("vynapse")
 
 
 @hookspec
-def vynapse_genomes() -> Components:  # type: ignore[empty-body]
+def vynapse_genomes() -> Components:
     """Contribute genomes: how individuals are encoded. Kinds: genome, initialiser."""
 
 
 @hookspec
-def vynapse_operators() -> Components:  # type: ignore[empty-body]
+def vynapse_operators() -> Components:
     """Contribute operators: what makes offspring out of parents. Kinds: mutation, crossover."""
 
 
 @hookspec
-def vynapse_selectors() -> Components:  # type: ignore[empty-body]
+def vynapse_selectors() -> Components:
     """Contribute selectors: who becomes a parent, and who lives on. Kinds: selector, replacement."""
 
 
 @hookspec
-def vynapse_losses() -> Components:  # type: ignore[empty-body]
+def vynapse_losses() -> Components:
     """Contribute what is built out of graph nodes. Kinds: loss, activation."""
 
 
 @hookspec
-def vynapse_schedules() -> Components:  # type: ignore[empty-body]
+def vynapse_schedules() -> Components:
     """Contribute schedules: numbers that change as a run goes on. Kind: schedule."""
 
 
 @hookspec
-def vynapse_devices() -> Components:  # type: ignore[empty-body]
+def vynapse_devices() -> Components:
     """Contribute devices: what compiles and computes graphs. Kind: device."""
 
 
 @hookspec
-def vynapse_trainers() -> Components:  # type: ignore[empty-body]
+def vynapse_trainers() -> Components:
     """Contribute trainers: the methods of learning. Kind: trainer."""
 
 
 @hookspec
-def vynapse_tasks() -> Components:  # type: ignore[empty-body]
+def vynapse_tasks() -> Components:
     """Contribute tasks: what is to be learnt. Kind: task."""
 
 
 @hookspec
-def vynapse_distributions() -> Components:  # type: ignore[empty-body]
+def vynapse_distributions() -> Components:
     """Contribute distributions: where evaluations happen. Kind: distribution."""
 
 
 @hookspec
-def vynapse_observers() -> Components:  # type: ignore[empty-body]
+def vynapse_observers() -> Components:
     """Contribute observers: components that implement the hooks on a run's life. Kind: observer."""
 
 
 @hookspec
-def vynapse_ops() -> Mapping[str, Op]:  # type: ignore[empty-body]
+def vynapse_ops() -> Mapping[str, Op]:
     """Contribute graph ops: name, shape rule and NumPy meaning."""
 
 
 @hookspec
-def vynapse_kernels() -> Mapping[tuple[str, str], Kernel]:  # type: ignore[empty-body]
+def vynapse_kernels() -> Mapping[tuple[str, str], Kernel]:
     """Contribute an op's implementation for a named device: `{(device, op): kernel}`."""
 
 
 @hookspec
-def vynapse_gradients() -> Mapping[str, Gradient]:  # type: ignore[empty-body]
+def vynapse_gradients() -> Mapping[str, Gradient]:
     """Contribute an op's vector-Jacobian product, written in graph ops: `{op: gradient}`."""
 
 
 @hookspec
-def vynapse_commands() -> Mapping[str, click.Command]:  # type: ignore[empty-body]
+def vynapse_commands() -> Mapping[str, click.Command]:
     """Contribute commands of the command line: `{name: command}`."""
 
 
