@@ -75,6 +75,12 @@ if TYPE_CHECKING:
         best_first as best_first,
     )
     from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
+    from vynapse_core.routine import (
+        Routine as Routine,
+        Run as Run,
+        routine as routine,
+        routine_part as routine_part,
+    )
     from vynapse_core.run import Result as Result, run_experiment as run_experiment
     from vynapse_core.schedules import Schedule as Schedule, Scheduled as Scheduled, value_at as value_at
     from vynapse_core.settings import DataPath as DataPath, mistake as mistake
@@ -102,6 +108,7 @@ _NAMES_OF = {
     "ops": "Op",
     "population": "Array Genes Population best_first",
     "recipe": "Recipe load_recipe",
+    "routine": "Routine Run routine routine_part",
     "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
     "settings": "DataPath mistake",

@@ -10,6 +10,7 @@ import numpy as np
 from vynapse_core.component import Component
 from vynapse_core.graph import Graph
 from vynapse_core.population import Array
+from vynapse_core.routine import Routine, Run
 
 Kernel = Callable[..., Any]
 """An op's implementation for one device; what it takes and returns is that device's page to say."""
@@ -21,6 +22,8 @@ class Program(ABC):
     graph: Graph
     per_network: tuple[str, ...]
     """The inputs that each network has of its own, [P, B, ...]; the others are shared, [B, ...]."""
+    engine: str = ""
+    """Which of its device's ways of computing it takes, where there are several."""
     repeats: bool = False
     """Whether `scan` repeats the program inside the device, so that a step costs no call."""
 
@@ -74,6 +77,21 @@ class Device(Component):
     fuses: ClassVar[bool] = False
     """Whether it has programs that repeat inside it; then a task's time step and the policy become one graph."""
 
+    compiles: ClassVar[bool] = False
+    """Whether it compiles routines; where it does not, whole-array calls of NumPy are faster than a routine."""
+
+    def routine(self, routine: Routine) -> Run:
+        """Return a routine in this device's form, which does the same to the bit; by default Python runs it."""
+        return routine.run
+
     @abstractmethod
     def compile(self, graph: Graph, per_network: tuple[str, ...] = ()) -> Program:
         """Return the program of `graph`; the inputs named `per_network` have a leading axis P."""
+
+    @classmethod
+    def describe_here(cls) -> Mapping[str, str]:
+        """Return what is worth knowing of this device on this machine, by what it is: threads, code it keeps, where.
+
+        It is for `vynapse plugins`, so it imports nothing heavy.
+        """
+        return {}

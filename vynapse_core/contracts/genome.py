@@ -2,10 +2,11 @@
 """Genome: how an individual is encoded. Initialiser: how weights are first drawn."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 from vynapse_core.component import Component
+from vynapse_core.contracts.device import Device
 from vynapse_core.contracts.task import Task
 from vynapse_core.networks import Networks
 from vynapse_core.population import Array, Genes
@@ -31,6 +32,10 @@ class Genome(Component):
     def networks(self, genes: Genes) -> Networks:
         """Return the networks that `genes` [n] encode; a genome that encodes none raises TypeError."""
         raise TypeError(f"{type(self).__name__} encodes no networks")
+
+    def on(self, device: Device) -> Callable[[Genes], Networks]:
+        """Return `networks` in the form that suits a device: the same networks, sooner."""
+        return self.networks
 
     def absorb(self, genes: Genes, arrays: Mapping[str, Array]) -> Genes:
         """Return `genes` [n] with learned `arrays`, {name: [n, ...]} as in `networks`, written back."""

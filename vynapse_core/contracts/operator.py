@@ -2,11 +2,13 @@
 """Mutation and crossover: what makes offspring out of parents, whole populations at a time."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from vynapse_core.clock import Clock
 from vynapse_core.component import Component
-from vynapse_core.population import Genes
+from vynapse_core.contracts.device import Device
+from vynapse_core.population import Array, Genes
 from vynapse_core.streams import Stream
 
 
@@ -25,6 +27,10 @@ class Mutation(Component):
         `genes.with_values(...)` holds the new values [n, w] within the genome's bounds.
         """
 
+    def on(self, device: Device) -> Callable[[Genes, Stream, Clock], Genes]:
+        """Return `mutate` in the form that suits a device: the same draws and changes, sooner."""
+        return self.mutate
+
 
 class Crossover(Component):
     """A mixture of two parents' genes."""
@@ -37,3 +43,14 @@ class Crossover(Component):
     @abstractmethod
     def cross(self, mothers: Genes, fathers: Genes, rng: Stream, clock: Clock) -> Genes:
         """Return n children of `mothers` [n], the fitter of each pair, and `fathers` [n]; neither is written."""
+
+    def on(self, device: Device) -> Callable[[Genes, Array, Array, Stream, Clock], Genes]:
+        """Return `cross` in the form that suits a device: the same draws and children, sooner.
+
+        It takes a whole population's genes, and which of them are the mothers and the fathers, int64 [n] each.
+        """
+
+        def cross(genes: Genes, mothers: Array, fathers: Array, rng: Stream, clock: Clock) -> Genes:
+            return self.cross(genes.take(mothers), genes.take(fathers), rng, clock)
+
+        return cross

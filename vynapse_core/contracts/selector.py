@@ -2,9 +2,11 @@
 """Selector: who becomes a parent. Replacement: who lives on."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from vynapse_core.component import Component
+from vynapse_core.contracts.device import Device
 from vynapse_core.population import Array, Population
 from vynapse_core.streams import Stream
 
@@ -20,6 +22,10 @@ class Selector(Component):
     @abstractmethod
     def select(self, fitness: Array, n: int, rng: Stream) -> Array:
         """Return the indices, int64 [n], of the chosen; `fitness` float64 [P] or [P, M], −inf for those that failed."""
+
+    def on(self, device: Device) -> Callable[[Array, int, Stream], Array]:
+        """Return `select` in the form that suits a device: the same draws and choice, sooner."""
+        return self.select
 
 
 class Replacement(Component):
@@ -37,3 +43,7 @@ class Replacement(Component):
     @abstractmethod
     def survive(self, parents: Population, offspring: Population, rng: Stream) -> Population:
         """Return the next population, of as many individuals as `parents`; survivors among the parents grow older."""
+
+    def on(self, device: Device) -> Callable[[Population, Population, Stream], Population]:
+        """Return `survive` in the form that suits a device: the same draws and survivors, sooner."""
+        return self.survive

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from vynapse_core import Arguments, Device, Graph, GraphError, Op, Program, kernels_for
+from vynapse_core import Arguments, Device, Graph, GraphError, Op, Program, Routine, Run, kernels_for
+from vynapse_numba import cache
 from vynapse_numba.threads import processors
 
 
@@ -23,6 +24,14 @@ class Numba(Device):
     """Number of threads; by default one for each processor this process may use. The results do not depend on it."""
     engine: Literal["auto", "tiles", "lanes"] = "auto"
     """How to compute: `lanes` for tiny networks, `tiles` for all others; `auto` asks which fits the graph."""
+
+    compiles: ClassVar[bool] = True
+
+    def routine(self, routine: Routine) -> Run:
+        """Return a routine in machine code. Raises GraphError for what Numba cannot compile."""
+        from vynapse_numba.routines import compiled
+
+        return compiled(routine, self.threads or processors())
 
     def compile(self, graph: Graph, per_network: tuple[str, ...] = (), ops: Mapping[str, Op] | None = None) -> Program:
         """Return the program of `graph`; the inputs named `per_network` have a leading axis P.
@@ -37,9 +46,17 @@ class Numba(Device):
             from vynapse_numba import lanes
 
             if (program := lanes.plan(arguments, kernels, threads)) is not None:
+                program.engine = "lanes"
                 return program
             if self.engine == "lanes":
                 raise GraphError("the engine 'lanes' does not compute this graph: it is for tiny networks; use 'tiles'")
         from vynapse_numba import tiles
 
-        return tiles.plan(arguments, kernels, threads)
+        program = tiles.plan(arguments, kernels, threads)
+        program.engine = "tiles"
+        return program
+
+    @classmethod
+    def describe_here(cls) -> Mapping[str, str]:
+        """Return the number of threads, and the machine code that is kept on disk."""
+        return {"threads": str(processors()), "compiled code": cache.described()}

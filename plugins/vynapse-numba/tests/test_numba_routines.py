@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+import math
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from vynapse_core import GraphError, routine, routine_part
+from vynapse_numba.device import Numba
+
+ONE = Numba(threads=1)
+TWO = Numba(threads=2)
+
+
+@routine_part
+def _larger(a, b):
+    return a if a > b else b
+
+
+@routine("float32[:, :], int64[:], uint64[:], float64, float64[:, :]", grain=2)
+def _mixed(first, last, values, at, words, scale, out):
+    for i in range(first, last):
+        row = values[at[i]]
+        for j in range(len(row)):
+            high = np.float64(words[i] >> np.uint64(33))
+            out[i, j] = _larger(np.float64(row[j]), 0.25) * scale + math.sqrt(high)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 9), st.integers(0, 5), st.integers(0, 2**32))
+def test_machine_code_gives_the_bits_that_python_gives(rows, width, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(7, width)).astype(np.float32)
+    at = rng.integers(0, 7, rows)
+    words = rng.integers(0, 2**64, rows, np.uint64)
+    expected, found, shared = (np.zeros((rows, width)) for _ in range(3))
+    _mixed.run(rows, values, at, words, 1.5, expected)
+    ONE.routine(_mixed)(rows, values, at, words, 1.5, found)
+    TWO.routine(_mixed)(rows, values, at, words, 1.5, shared)
+    assert found.tobytes() == expected.tobytes() == shared.tobytes()
+
+
+@routine("uint64[:], uint64[:]")
+def _squares(first, last, words, out):
+    for i in range(first, last):
+        out[i] = words[i] * words[i] + np.uint64(1)
+
+
+def test_integers_wrap_around_as_in_python():
+    words = np.array([2**63 + 3, 2**64 - 1, 0], np.uint64)
+    expected, found = np.empty_like(words), np.empty_like(words)
+    _squares.run(3, words, expected)
+    ONE.routine(_squares)(3, words, found)
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (np.zeros(3, np.int64), "must be a C-contiguous uint64 array with 1 axes, found int64"),
+        (np.zeros((3, 1), np.uint64), "must be a C-contiguous uint64 array with 1 axes, found uint64 \\[3, 1\\]"),
+        (np.zeros(6, np.uint64)[::2], "must be a C-contiguous"),
+    ],
+)
+def test_an_array_of_another_kind_never_reaches_the_machine_code(words, message):
+    with pytest.raises(TypeError, match=message):
+        ONE.routine(_squares)(3, words, np.zeros(3, np.uint64))
+
+
+def test_a_call_with_too_few_arguments_is_refused():
+    with pytest.raises(TypeError, match="expected 2 arguments, found 1"):
+        ONE.routine(_squares)(3, np.zeros(3, np.uint64))
+
+
+def test_a_routine_that_makes_an_array_is_refused():
+    @routine("float64[:]")
+    def makes(first, last, out):
+        out[first] = np.zeros(3).sum()
+
+    with pytest.raises(GraphError, match="makes cannot stand alone"):
+        ONE.routine(makes)
+
+
+def _plain(x):
+    return x
+
+
+def test_a_routine_that_calls_what_is_no_part_is_refused():
+    @routine("float64[:]")
+    def calls(first, last, out):
+        out[first] = _plain(1.0)
+
+    with pytest.raises(GraphError, match="'_plain' is a function; a routine may use"):
+        ONE.routine(calls)
+
+
+def test_a_routine_that_numba_cannot_read_is_refused_with_its_name():
+    @routine("float64[:]")
+    def wrong(first, last, out):
+        out[first] = "text"
+
+    with pytest.raises(GraphError, match=r"routine .*wrong: "):
+        ONE.routine(wrong)
+
+
+def test_a_second_start_does_without_numba(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent("""
+            import sys
+            import numpy as np
+            from vynapse_core import routine
+            from vynapse_numba.device import Numba
+
+            @routine("float64[:]")
+            def ones(first, last, out):
+                for i in range(first, last):
+                    out[i] = 1.0
+
+            out = np.zeros(4)
+            Numba().routine(ones)(4, out)
+            print(out.sum(), "numba" in sys.modules)
+        """),
+        encoding="utf-8",
+    )
+    environment = {"VYNAPSE_CACHE": str(tmp_path), "PATH": ""}
+    told = [
+        subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [each.stdout.split() for each in told] == [["4.0", "True"], ["4.0", "False"]]
