@@ -54,6 +54,15 @@ if TYPE_CHECKING:
         concrete as concrete,
         kernels_for as kernels_for,
     )
+    from vynapse_core.draw_parts import (
+        fill_words as fill_words,
+        half_of as half_of,
+        high_product as high_product,
+        integer_below as integer_below,
+        normals_of as normals_of,
+        uniform_of as uniform_of,
+        word_block as word_block,
+    )
     from vynapse_core.errors import (
         DataError as DataError,
         GraphError as GraphError,
@@ -75,7 +84,7 @@ if TYPE_CHECKING:
         best_first as best_first,
     )
     from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
-    from vynapse_core.routine import (
+    from vynapse_core.routines import (
         Routine as Routine,
         Run as Run,
         routine as routine,
@@ -99,6 +108,7 @@ _NAMES_OF = {
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
     "devices.arguments": "Arguments Given concrete kernels_for",
+    "draw_parts": "fill_words half_of high_product integer_below normals_of uniform_of word_block",
     "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
     "folder": "Folder named_folder new_folder",
@@ -108,7 +118,7 @@ _NAMES_OF = {
     "ops": "Op",
     "population": "Array Genes Population best_first",
     "recipe": "Recipe load_recipe",
-    "routine": "Routine Run routine routine_part",
+    "routines": "Routine Run routine routine_part",
     "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
     "settings": "DataPath mistake",

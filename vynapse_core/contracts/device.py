@@ -10,7 +10,7 @@ import numpy as np
 from vynapse_core.component import Component
 from vynapse_core.graph import Graph
 from vynapse_core.population import Array
-from vynapse_core.routine import Routine, Run
+from vynapse_core.routines import Routine, Run
 
 Kernel = Callable[..., Any]
 """An op's implementation for one device; what it takes and returns is that device's page to say."""

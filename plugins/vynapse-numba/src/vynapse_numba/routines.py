@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vynapse_core import GraphError, Routine
+from vynapse_core import GraphError, Routine, high_product
 from vynapse_numba import llvm
 from vynapse_numba.cache import kept
 from vynapse_numba.threads import workers
@@ -147,9 +147,13 @@ def _made(routine: Routine) -> bytes:
         from numba.core.errors import NumbaError
         from numba.np.numpy_support import from_dtype
 
+        from vynapse_numba import intrinsics
+
         njit: Any = numba.njit
 
         def built(each: Routine) -> Any:
+            if each is high_product:
+                return intrinsics.high_product
             function = each.function
             parts = {name: built(value) for name, value in _globals(each).items() if isinstance(value, Routine)}
             whole = FunctionType(function.__code__, {**function.__globals__, **parts}, function.__name__)
