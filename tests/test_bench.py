@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from vynapse_core import Device, Trainer
 from vynapse_core.bench import WORKLOADS, Workload, bench, timed
 from vynapse_core.catalogue import Catalogue, Entry, installed
+from vynapse_core.devices.reference import Reference
 
 
 class Unplugged(Device):
@@ -17,6 +19,16 @@ class Unplugged(Device):
 
     def compile(self, graph, *, per_network=()):
         raise RuntimeError("no | card\nis there")
+
+
+class Deliberate(Device):
+    """A device that takes its time to compile."""
+
+    def compile(self, graph, per_network=()):
+        time.sleep(0.06)
+        program = Reference().compile(graph, per_network)
+        program.engine = "thought"
+        return program
 
 
 class Demanding(Trainer):
@@ -50,12 +62,15 @@ def rows(catalogue, seconds=1e-6):
 
 def test_every_device_and_trainer_that_is_installed_gets_its_rows():
     named = [row[0].removeprefix("| ") for row in rows(installed())]
-    devices = [entry.name for entry in installed().of_kind("device") for _ in WORKLOADS]
+    # auto is one of the others
+    devices = [entry.name for entry in installed().of_kind("device") if entry.name != "auto" for _ in WORKLOADS]
     assert named == ["device", *devices, "trainer", *(entry.name for entry in installed().of_kind("trainer"))]
 
 
 def test_the_figures_of_a_row_agree_with_one_another():
-    _, workload, milliseconds, rate, speed = next(row for row in rows(installed()) if row[0] == "| reference")
+    row = next(row for row in rows(installed()) if row[0] == "| reference")
+    _, engine, workload, ready, milliseconds, rate, speed = row
+    assert (engine, float(ready) >= 0) == ("", True)
     calls = 1e3 / float(milliseconds)
     assert str(WORKLOADS[0]) == workload
     assert float(rate.replace(",", "")) == pytest.approx(calls * WORKLOADS[0].networks, rel=0.01)
@@ -67,18 +82,25 @@ def test_a_part_that_fails_says_so_in_its_row_and_the_others_are_measured():
         Entry("device", "unplugged", Unplugged, "tests", "1"),
         Entry("trainer", "demanding", Demanding, "tests", "1"),
     )
-    said = {row[0].removeprefix("| "): row[2] for row in rows(with_parts(*parts))}
-    assert said["unplugged"] == r"RuntimeError: no \| card is there"
-    assert "rate: missing" in said["demanding"]
-    assert float(said["evolution"]) > 0
+    said = {row[0].removeprefix("| "): row for row in rows(with_parts(*parts))}
+    assert said["unplugged"][4] == r"RuntimeError: no \| card is there"
+    assert "rate: missing" in said["demanding"][2]
+    assert float(said["evolution"][2]) > 0
 
 
 def test_parts_of_one_name_are_told_apart_by_their_packages():
     device = installed().entry("device", "reference").component
     known = with_parts(Entry("device", "reference", type("Rival", (device,), {}), "rival", "1"))
     said = {row[0].removeprefix("| "): row for row in rows(known)}
-    assert float(said["rival:reference"][2]) > 0
-    assert float(said["vynapse:reference"][2]) > 0
+    assert float(said["rival:reference"][4]) > 0
+    assert float(said["vynapse:reference"][4]) > 0
+
+
+def test_getting_ready_is_told_apart_from_the_calls_and_the_engine_is_named():
+    known = with_parts(Entry("device", "deliberate", Deliberate, "tests", "1"))
+    row = next(row for row in rows(known, 0.01) if row[0] == "| deliberate")
+    assert row[1] == "thought"
+    assert float(row[3]) >= 50 > float(row[4])
 
 
 def test_the_operations_of_a_workload_are_those_of_its_products():

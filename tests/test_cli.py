@@ -527,6 +527,24 @@ def test_plugins_lists_every_package_with_its_version_and_what_it_offers():
     assert {entry.name for entry in installed().entries} <= {name.strip() for name in offered}
 
 
+def test_plugins_shows_what_each_device_finds_here_and_keeps():
+    text = done("plugins")
+    for entry in installed().of_kind("device"):
+        for fact, found in entry.component.describe_here().items():
+            assert f"    {entry.name}, {fact}: {found}\n" in text
+
+
+def test_a_device_that_cannot_describe_itself_costs_its_own_lines_only(monkeypatch):
+    def failing(cls):
+        raise RuntimeError("no driver")
+
+    device = installed().entry("device", "reference").component
+    monkeypatch.setattr(device, "describe_here", classmethod(failing))
+    text = done("plugins")
+    assert "    reference cannot say what it finds here: RuntimeError: no driver" in text
+    assert "vynapse-evolution" in text
+
+
 def test_every_component_that_list_names_can_be_described():
     kind = ""
     described = 0
@@ -581,7 +599,7 @@ def test_compare_prints_markdown_where_nobody_reads_and_draws_on_request(folder)
 
 def test_bench_prints_a_table_of_devices_and_one_of_trainers():
     text = done("bench", "--seconds", "0.001")
-    assert "| device | workload |" in text
+    assert "| device | engine | workload |" in text
     assert "| trainer | task |" in text
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -14,7 +15,7 @@ from vynapse_core import catalogue as catalogues
 from vynapse_core.catalogue import Catalogue
 from vynapse_core.clock import Clock
 from vynapse_core.component import Component
-from vynapse_core.contracts import Crossover, DirectTask, Genome, Mutation, SupervisedTask, Task, Trainer
+from vynapse_core.contracts import Crossover, Device, DirectTask, Genome, Mutation, SupervisedTask, Task, Trainer
 from vynapse_core.errors import DataError, Problem, RecipeError, RunError
 from vynapse_core.evaluation import Evaluation
 from vynapse_core.population import Array, Genes
@@ -23,6 +24,9 @@ from vynapse_core.settings import mistake
 from vynapse_core.source import Source, written
 from vynapse_core.streams import Streams
 
+if TYPE_CHECKING:
+    from vynapse_core.devices.choice import Choice
+
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
@@ -30,6 +34,8 @@ class Experiment:
 
     recipe: Recipe
     catalogue: Catalogue
+    choice: Choice | None = None
+    """How the device was picked, where the recipe leaves that open."""
 
     @property
     def task(self) -> Task:
@@ -90,6 +96,11 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     """Return the same experiment with another seed."""
     description = experiment.recipe.experiment.model_copy(update={"seed": seed})
     return replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
+
+
+def with_device(experiment: Experiment, device: Device) -> Experiment:
+    """Return the same experiment on another device."""
+    return replace(experiment, recipe=experiment.recipe.model_copy(update={"device": device}))
 
 
 def _keys(field: str) -> tuple[str | int, ...]:

@@ -114,5 +114,10 @@ def vynapse_step_finished(report: Report, progress: Progress) -> None:
 
 
 @hookspec
+def vynapse_checkpoint_started(progress: Progress) -> None:
+    """A checkpoint is about to be written: what a run resumed from there needs of you must be on disk."""
+
+
+@hookspec
 def vynapse_run_finished(result: Result) -> None:
     """A run has ended, whatever the reason, and its files are written."""

@@ -68,10 +68,11 @@ def vynapse_schedules() -> Components:
 
 @hookimpl
 def vynapse_devices() -> Components:
-    """The device that all others are compared with."""
+    """The device that all others are compared with, and the choice among all."""
+    from vynapse_core.devices.auto import Auto
     from vynapse_core.devices.reference import Reference
 
-    return {"reference": Reference}
+    return {"auto": Auto, "reference": Reference}
 
 
 @hookimpl

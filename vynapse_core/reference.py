@@ -96,6 +96,17 @@ def offered_by(catalogue: Catalogue, plugin: Plugin) -> dict[str, list[str]]:
     return {kind: [entry.name for entry in found] for kind, found in groupby(entries, key=lambda entry: entry.kind)}
 
 
+def devices_here(catalogue: Catalogue, plugin: Plugin) -> Iterator[str]:
+    """Yield what the devices of a plugin's package say of themselves on this machine, a line each."""
+    for entry in catalogue.of_kind("device"):
+        if entry.package == plugin.package and issubclass(entry.component, contracts.Device):
+            try:
+                facts = entry.component.describe_here()
+                yield from (f"{entry.name}, {fact}: {text}" for fact, text in facts.items())
+            except Exception as error:
+                yield f"{entry.name} cannot say what it finds here: {type(error).__name__}: {error}"
+
+
 def offered_names(catalogue: Catalogue) -> dict[str, dict[str, str]]:
     """Return what `offers.json` should hold: `{kind: {name: distribution}}` of this project's own plugins."""
     extras = {re.split(r"[^\w.-]", need)[0] for need in metadata.requires("vynapse") or () if "extra ==" in need}
@@ -167,7 +178,7 @@ def _functions(owner: object) -> Iterator[tuple[str, str]]:
     for function in body:
         if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
             result = f" -> {ast.unparse(function.returns)}" if function.returns else ""
-            arguments = f"({ast.unparse(function.args)})".replace("(self, ", "(").replace("(self)", "()")
+            arguments = re.sub(r"^\((?:self|cls)\b(?:, )?", "(", f"({ast.unparse(function.args)})")
             if any(isinstance(mark, ast.Name) and mark.id == "property" for mark in function.decorator_list):
                 arguments = ""
             text = " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())

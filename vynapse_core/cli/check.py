@@ -25,6 +25,7 @@ def command(recipe: Path, overrides: tuple[str, ...], mode: str | None, device: 
     Every default is written out; running what is printed gives the same bits. All modes of the recipe are
     validated, unless --mode picks one.
     """
+    from vynapse_core.devices.auto import Auto
     from vynapse_core.experiment import wire
     from vynapse_core.recipe import build, to_toml
     from vynapse_core.source import modes_of, read_source
@@ -35,3 +36,5 @@ def command(recipe: Path, overrides: tuple[str, ...], mode: str | None, device: 
         source = read_source(recipe, mode=name, overrides=changed)
         experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
     click.echo(to_toml(experiment.recipe, catalogue), nl=False)
+    if isinstance(experiment.recipe.device, Auto):
+        click.echo("note: the device is picked when a run starts; the run's own recipe.toml names it", err=True)

@@ -49,6 +49,7 @@ def command(
     It can be interrupted by Ctrl-C, which writes a checkpoint, and gone on with by 'vynapse resume'.
     With several seeds, --out names the folder of their folders.
     """
+    from vynapse_core.devices.choice import settled
     from vynapse_core.experiment import wire
     from vynapse_core.folder import unused
     from vynapse_core.recipe import build
@@ -63,6 +64,8 @@ def command(
     if out is not None:
         named = [unused(out if len(chosen) == 1 else out / f"s{number}") for number in chosen]
     finished: list[Path] = []
+    # before the first run, as all of them take one device
+    experiment = settled(experiment)
     try:
         _run_each(_silent(experiment) if quiet else experiment, chosen, named, quiet, finished)
     except Exception:

@@ -34,6 +34,11 @@ class Reference(Device):
         """
         return ReferenceProgram(Arguments(graph, per_network, ops))
 
+    @classmethod
+    def describe_here(cls) -> Mapping[str, str]:
+        """Return the version of NumPy."""
+        return {"computes with": f"NumPy {np.__version__}, compiling nothing"}
+
 
 class ReferenceProgram(Program):
     """A graph as lists of steps: those that are shared, and those that are done for each network."""

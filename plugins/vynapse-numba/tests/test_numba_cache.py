@@ -99,3 +99,20 @@ def test_writers_leave_no_unfinished_files(folder: Path) -> None:
     make, _ = counted()
     cache.kept("lanes", ("text",), make)
     assert [file.name for file in folder.iterdir() if file.name.startswith(".")] == []
+
+
+def test_what_is_kept_is_described_by_kind_size_and_folder(folder: Path) -> None:
+    assert cache.described() == f"none yet in {folder}"
+    for kind, source in (("lanes", "a"), ("tiles", "b"), ("tiles", "c")):
+        cache.kept(kind, (source,), lambda: bytes(400_000))
+    (folder / ".unfinished").write_bytes(bytes(10**6))
+    assert cache.described() == f"lanes 1, tiles 2, 1.2 MB in {folder}"
+
+
+def test_a_user_without_a_home_folder_is_told_that_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "folder", homeless)
+    assert cache.described() == "none is kept, as there is no home folder"
+
+
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
