@@ -9,7 +9,8 @@ from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from vynapse_core import Genes, Population, RunError, Streams
-from vynapse_evolution.mixture import select, shares
+from vynapse_core.devices.reference import Reference
+from vynapse_evolution.mixture import mixture, shares
 from vynapse_evolution.replacement import Comma, Generational, Plus
 from vynapse_evolution.selection import Elitism, Random, Rank, Roulette, Tournament
 
@@ -128,7 +129,7 @@ def test_what_is_left_goes_to_the_largest_remainders():
 def test_a_mixture_chooses_by_weight_in_random_order():
     fitness = np.array([0.0, 0.0, 0.0, 1.0])
     selectors = (Elitism(share=0.1, weight=3.0), Random(weight=1.0))
-    chosen = select(selectors, fitness, 4000, rng())
+    chosen = mixture(selectors, Reference())(fitness, 4000, rng())
     assert len(chosen) == 4000
     assert (chosen == 3).mean() == pytest.approx(0.75 + 0.25 / 4, abs=0.03)
     halves = (chosen == 3).reshape(2, -1).mean(axis=1)

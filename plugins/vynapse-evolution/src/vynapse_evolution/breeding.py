@@ -3,40 +3,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from vynapse_core import Array, Clock, Crossover, Genes, Mutation, Population, Selector, Streams
+from vynapse_core import Array, Clock, Crossover, Device, Genes, Mutation, Population, Selector, Streams
 from vynapse_evolution.crossover import Clone
-from vynapse_evolution.mixture import select
+from vynapse_evolution.mixture import mixture
+
+Breed: TypeAlias = Callable[[Population, int, Streams, Clock], tuple[Genes, Array]]
 
 
-def breed(
-    population: Population,
-    n: int,
-    selectors: Sequence[Selector],
-    crossover: Crossover,
-    mutations: Sequence[Mutation],
-    streams: Streams,
-    clock: Clock,
-) -> tuple[Genes, Array]:
-    """Return the genes of n offspring, and their parents' ids int64 [n, 2]: mother, father (−1 for none).
+def breeding(
+    selectors: Sequence[Selector], crossover: Crossover, mutations: Sequence[Mutation], device: Device
+) -> Breed:
+    """Return the function (population, n, streams, clock) -> genes of n offspring, parents' ids int64 [n, 2].
 
-    Parents are paired at random, and the fitter of a pair is the mother. Without a crossover each child has one parent.
+    The ids are mother, father (−1 for none). Parents are paired at random, and the fitter of a pair is the mother.
+    Without a crossover each child has one parent. Operators act in the form that suits the device.
     """
-    fitness, step = population.fitness, clock.step
-    if isinstance(crossover, Clone):
-        mothers = select(selectors, fitness, n, streams("selection", step))
-        genes = population.genes.take(mothers)
-        parents = np.stack([population.ids[mothers], np.full(n, -1)], axis=1)
-    else:
-        pairs = select(selectors, fitness, 2 * n, streams("selection", step)).reshape(2, n)
-        fitter = np.argmax(fitness[pairs], axis=0)
-        mothers, fathers = pairs[fitter, np.arange(n)], pairs[1 - fitter, np.arange(n)]
-        rng = streams("crossover", step)
-        genes = crossover.cross(population.genes.take(mothers), population.genes.take(fathers), rng, clock)
-        parents = np.stack([population.ids[mothers], population.ids[fathers]], axis=1)
-    for index, mutation in enumerate(mutations):
-        genes = mutation.mutate(genes, streams("mutation", step, index), clock)
-    return genes, parents
+    select = mixture(selectors, device)
+    pair = pairing(device)
+    cross = None if isinstance(crossover, Clone) else crossover.on(device)
+    changes = [mutation.on(device) for mutation in mutations]
+
+    def breed(population: Population, n: int, streams: Streams, clock: Clock) -> tuple[Genes, Array]:
+        fitness, step = population.fitness, clock.step
+        if cross is None:
+            mothers = select(fitness, n, streams("selection", step))
+            genes = population.genes.take(mothers)
+            parents = np.stack([population.ids[mothers], np.full(n, -1)], axis=1)
+        else:
+            chosen = select(fitness, 2 * n, streams("selection", step))
+            mothers, fathers, parents = pair(fitness, population.ids, chosen)
+            genes = cross(population.genes, mothers, fathers, streams("crossover", step), clock)
+        for index, change in enumerate(changes):
+            genes = change(genes, streams("mutation", step, index), clock)
+        return genes, parents
+
+    return breed
+
+
+def pairing(device: Device) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
+    """Return the function (fitness [P], ids [P], chosen [2 n]) -> mothers [n], fathers [n], their ids [n, 2]."""
+    if not device.compiles:
+        return couples
+    from vynapse_evolution.routines.selection import couples as routine
+
+    run = device.routine(routine)
+
+    def compiled(fitness: Array, ids: Array, chosen: Array) -> tuple[Array, Array, Array]:
+        n = len(chosen) // 2
+        mothers, fathers, parents = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((n, 2), np.int64)
+        run(n, fitness, ids, chosen, mothers, fathers, parents)
+        return mothers, fathers, parents
+
+    return compiled
+
+
+def couples(fitness: Array, ids: Array, chosen: Array) -> tuple[Array, Array, Array]:
+    """Pair chosen i with chosen n + i: the fitter, of equals the first, is the mother."""
+    pairs = chosen.reshape(2, -1)
+    fitter = np.argmax(fitness[pairs], axis=0)
+    everyone = np.arange(pairs.shape[1])
+    mothers, fathers = pairs[fitter, everyone], pairs[1 - fitter, everyone]
+    return mothers, fathers, np.stack([ids[mothers], ids[fathers]], axis=1)

@@ -2,18 +2,22 @@
 """Crossovers: one child of each pair. A pair that is not crossed gives a copy of its mother."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Clock, Crossover, Genes, Scheduled, Stream, value_at
+from vynapse_core import Array, Clock, Crossover, Device, Genes, Scheduled, Stream, value_at
 from vynapse_evolution.probe import first_genes
 from vynapse_evolution.sites import sites
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
+
+
+MOST = 0.5
+"""Rate from which all pairs are crossed, and those put back that should not be: it is quicker than to choose them."""
 
 
 class Clone(Crossover):
@@ -42,11 +46,10 @@ class PairWise(Crossover):
         if rate >= 1:
             return mothers.with_values(self.children(mothers.values, fathers.values, rng, clock))
         pairs = sites(rate, len(mothers), rng)
-        if 2 * len(pairs) < len(mothers):
+        if rate < MOST:
             values = mothers.values.copy()
             values[pairs] = self.children(mothers.values[pairs], fathers.values[pairs], rng, clock)
         else:
-            # with most pairs crossed it is quicker to cross them all and to put back the others
             others = np.delete(np.arange(len(mothers)), pairs)
             values = self.children(mothers.values, fathers.values, rng, clock)
             values[others] = mothers.values[others]
@@ -87,6 +90,29 @@ class UniformCrossover(Exchange):
             return rng.bernoulli(swap, (n, length))
         words = rng.words((n, -(-length // 64))).astype("<u8", copy=False)
         return np.unpackbits(words.view(np.uint8), axis=1, count=length, bitorder="little").view(np.bool_)
+
+    def on(self, device: Device) -> Callable[[Genes, Array, Array, Stream, Clock], Genes]:
+        """Return `cross`, as a loop where the device compiles and a pair is mostly crossed, half and half."""
+        plain = super().on(device)
+        if not device.compiles:
+            return plain
+        from vynapse_evolution.routines import for_genes
+        from vynapse_evolution.routines.crossover import uniform_crossover
+
+        runs = for_genes(device, uniform_crossover)
+
+        def cross(genes: Genes, mothers: Array, fathers: Array, rng: Stream, clock: Clock) -> Genes:
+            rate, values = value_at(self.rate, clock), genes.values
+            run = runs.get(values.dtype)
+            if run is None or rate < MOST or value_at(self.swap, clock) != 0.5 or genes.structure:
+                return plain(genes, mothers, fathers, rng, clock)
+            n, w = len(mothers), values.shape[1]
+            words = n * -(-w // 64) + (-(-n // 2) if rate < 1 else 0)
+            children = np.empty((n, w), values.dtype)
+            run(n, *rng.reserve(words), rate, np.ascontiguousarray(values), mothers, fathers, children)
+            return Genes(children, bounds=genes.bounds)
+
+        return cross
 
 
 class KPoint(Exchange):

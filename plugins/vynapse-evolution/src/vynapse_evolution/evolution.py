@@ -5,16 +5,17 @@ Every number that a step draws comes from a stream named by its role and the ste
 so that a resumed run goes on to the same bits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from vynapse_core import (
     Crossover,
+    Device,
     Genes,
     Genome,
     Mutation,
@@ -24,13 +25,14 @@ from vynapse_core import (
     RunError,
     Selector,
     Solution,
+    Stream,
     Task,
     Trainer,
     mistake,
 )
-from vynapse_evolution.breeding import breed
+from vynapse_evolution.breeding import Breed, breeding
 from vynapse_evolution.crossover import UniformCrossover
-from vynapse_evolution.measures import diversity, spread
+from vynapse_evolution.measures import Measure, Spread, measuring, spread
 from vynapse_evolution.mutation import BitFlip, Gaussian
 from vynapse_evolution.replacement import Comma, Generational, Plus
 from vynapse_evolution.selection import Tournament
@@ -67,6 +69,18 @@ class State:
     """Individuals numbered so far."""
 
 
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """What a step does, in the form that suits a device."""
+
+    device: Device
+    genome: Genome
+    offspring: int
+    breed: Breed
+    survive: Callable[[Population, Population, Stream], Population]
+    measure: Measure
+
+
 class Evolution(Trainer):
     """Evolve a population: select parents, cross and mutate them, evaluate the offspring, replace.
 
@@ -89,6 +103,8 @@ class Evolution(Trainer):
     """Who lives on."""
     convergence: float = Field(1e-6, ge=0)
     """Diversity, in gene units, up to which the population counts as converged."""
+
+    _forms: Forms | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -154,15 +170,15 @@ class Evolution(Trainer):
     def step(self, experiment: "Experiment", state: State) -> tuple[State, Report]:
         """Return the state after a generation, and its report."""
         population, evaluated = self._parents(experiment, state)
-        genes, parents = self._bred(experiment, population, state.step)
+        forms = self._suited(experiment)
+        streams, clock = experiment.streams, experiment.clock(state.step)
+        genes, parents = forms.breed(population, forms.offspring, streams, clock)
         fitness = experiment.evaluate(genes, state.step)
         offspring = Population.born(genes, fitness, state.born, parents)
-        rng = experiment.streams("replacement", state.step)
-        return self._after(
-            experiment.task,
-            replace(state, evaluations=state.evaluations + evaluated + len(genes), born=state.born + len(genes)),
-            self.replacement.survive(population, offspring, rng),
-        )
+        alive = forms.survive(population, offspring, streams("replacement", state.step))
+        fitness, values = alive.fitness, alive.genes.values
+        measured = forms.measure(fitness, values, f"step {state.step + 1}")
+        return self._after(experiment.task, state, alive, measured, evaluated + len(genes), len(genes))
 
     def best(self, experiment: "Experiment", state: State) -> Solution:
         """Return the best so far; where steps see only batches, the best of the population on all the data."""
@@ -186,25 +202,44 @@ class Evolution(Trainer):
             return population, 0
         return replace(population, fitness=experiment.evaluate(population.genes, state.step)), len(population)
 
-    def _bred(self, experiment: "Experiment", population: Population, step: int) -> tuple[Genes, Any]:
-        fitted = self.fitted(experiment.genome)
-        if fitted.mutation is None or fitted.crossover is None or fitted.offspring is None:
-            raise RunError(f"there are no default operators for {experiment.genome.encoding} genomes; name them")
-        operators = (fitted.selection, fitted.crossover, fitted.mutation)
-        return breed(population, fitted.offspring, *operators, experiment.streams, experiment.clock(step))
+    def _suited(self, experiment: "Experiment") -> Forms:
+        """Return what a step does, made at the first one."""
+        forms, device, genome = self._forms, experiment.recipe.device, experiment.genome
+        if forms is None or forms.device is not device or forms.genome is not genome:
+            fitted = self.fitted(genome)
+            if fitted.mutation is None or fitted.crossover is None or fitted.offspring is None:
+                raise RunError(f"there are no default operators for {genome.encoding} genomes; name them")
+            forms = Forms(
+                device,
+                genome,
+                fitted.offspring,
+                breeding(fitted.selection, fitted.crossover, fitted.mutation, device),
+                self.replacement.on(device),
+                measuring(device),
+            )
+            self._forms = forms
+        return forms
 
-    def _after(self, task: Task, state: State, population: Population) -> tuple[State, Report]:
+    def _after(
+        self,
+        task: Task,
+        state: State,
+        population: Population,
+        measured: tuple[Spread, float],
+        evaluated: int,
+        born: int,
+    ) -> tuple[State, Report]:
         step = state.step + 1
-        fitness = spread(population.fitness, f"step {step}")
+        fitness, differing = measured
         better = fitness.best > state.best
-        differing = diversity(population.genes.values)
-        after = replace(
-            state,
-            step=step,
-            population=population,
-            champion=_fittest(population) if better or task.stochastic else state.champion,
-            best=fitness.best if better else state.best,
-            improved=step if better else state.improved,
+        after = State(
+            step,
+            population,
+            _fittest(population) if better or task.stochastic else state.champion,
+            fitness.best if better else state.best,
+            step if better else state.improved,
+            state.evaluations + evaluated,
+            state.born + born,
         )
         columns = {
             "deviation": fitness.deviation,

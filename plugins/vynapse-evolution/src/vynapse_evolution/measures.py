@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
-from vynapse_core import Array, RunError
+from vynapse_core import Array, Device, RunError
 
 WATCHED_GENES = 64
 """Genes at most whose spread is measured, evenly spaced: enough to see a population of long genomes converge."""
@@ -28,14 +31,48 @@ class Spread:
     """Individuals whose fitness is not finite."""
 
 
+Measure: TypeAlias = Callable[[Array, Array, str], tuple[Spread, float]]
+
+
+def measuring(device: Device) -> Measure:
+    """Return the function (fitness [P], values [P, w], where) -> spread and diversity, as a loop if a device compiles.
+
+    It raises RunError where no fitness is finite; `where` says in what population.
+    """
+    if not device.compiles:
+        return lambda fitness, values, where: (spread(fitness, where), diversity(values))
+    from vynapse_evolution.routines import for_genes
+    from vynapse_evolution.routines.measures import statistics
+
+    runs = for_genes(device, statistics)
+
+    def measure(fitness: Array, values: Array, where: str) -> tuple[Spread, float]:
+        run = runs.get(values.dtype)
+        if run is None:
+            return spread(fitness, where), diversity(values)
+        rows, columns, sums = _watched(*values.shape)
+        found = np.empty(6)
+        run(1, fitness, values, rows, columns, sums.copy(), found)
+        best, mean, worst, deviation, finite, differing = found.tolist()
+        if finite == 0:
+            raise _hopeless(len(fitness), where)
+        return Spread(best, mean, worst, deviation, len(fitness) - int(finite)), differing
+
+    return measure
+
+
+@lru_cache(16)
+def _watched(n: int, w: int) -> tuple[Array, Array, Array]:
+    """Return the individuals and the genes that are watched, and space for their sums."""
+    columns = np.arange(w)[_evenly(w, WATCHED_GENES)]
+    return np.arange(n)[_evenly(n, WATCHED_INDIVIDUALS)], columns, np.empty(2 * len(columns))
+
+
 def spread(fitness: Array, where: str) -> Spread:
     """Return the statistics of `fitness` [P]. Raises RunError where none is finite; `where` says in what population."""
     finite = fitness[np.isfinite(fitness)]
     if len(finite) == 0:
-        raise RunError(
-            f"{where}: none of {len(fitness)} individuals has a finite fitness; look for overflow in the network or "
-            "the loss (smaller first weights, genome bounds, a smaller mutation sigma), and for NaN in the data"
-        )
+        raise _hopeless(len(fitness), where)
     best, worst = float(finite.max()), float(finite.min())
     # from the best, so that large values with small differences keep their digits
     distance = finite - best
@@ -49,6 +86,13 @@ def diversity(values: Array) -> float:
         return 0.0
     distance = watched.astype(np.float64) - watched[0]
     return float(distance.std(axis=0).mean())
+
+
+def _hopeless(n: int, where: str) -> RunError:
+    return RunError(
+        f"{where}: none of {n} individuals has a finite fitness; look for overflow in the network or "
+        "the loss (smaller first weights, genome bounds, a smaller mutation sigma), and for NaN in the data"
+    )
 
 
 def _evenly(n: int, most: int) -> slice | Array:

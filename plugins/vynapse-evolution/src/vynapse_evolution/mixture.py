@@ -3,21 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
-from vynapse_core import Array, Selector, Stream
+from vynapse_core import Array, Device, Selector, Stream
+
+Select: TypeAlias = Callable[[Array, int, Stream], Array]
 
 
-def select(selectors: Sequence[Selector], fitness: Array, n: int, rng: Stream) -> Array:
-    """Return the parents, int64 [n], shared by weight, in random order so that any two may meet."""
-    if len(selectors) == 1:
-        return selectors[0].select(fitness, n, rng)
-    counts = shares([selector.weight for selector in selectors], n)
-    chosen = [selector.select(fitness, int(count), rng) for selector, count in zip(selectors, counts, strict=True)]
-    mixed: Array = np.concatenate(chosen)[rng.permutation(n)]
-    return mixed
+def mixture(selectors: Sequence[Selector], device: Device) -> Select:
+    """Return the function (fitness, n, rng) -> parents int64 [n], shared by weight, in random order."""
+    functions = [selector.on(device) for selector in selectors]
+    if len(functions) == 1:
+        return functions[0]
+    weights = [selector.weight for selector in selectors]
+    shared = lru_cache(4)(lambda n: [int(count) for count in shares(weights, n)])
+
+    def select(fitness: Array, n: int, rng: Stream) -> Array:
+        chosen = [function(fitness, count, rng) for function, count in zip(functions, shared(n), strict=True)]
+        mixed: Array = np.concatenate(chosen)[rng.permutation(n)]
+        return mixed
+
+    return select
 
 
 def shares(weights: Sequence[float], n: int) -> Array:

@@ -110,6 +110,11 @@ class Mlp(Genome):
                 start += fan_out
         return tuple(places)
 
+    @cached_property
+    def views(self) -> tuple[tuple[str, tuple[slice, slice], tuple[int, ...]], ...]:
+        """What of genes [n, w] each parameter is: (name, index of its genes, shape of it in a network)."""
+        return tuple((name, np.s_[:, start : start + prod(shape)], shape) for name, start, shape in self.places)
+
     @property
     def length(self) -> int:
         """Number of genes."""
@@ -135,10 +140,8 @@ class Mlp(Genome):
 
     def networks(self, genes: Genes) -> Networks:
         """Return the networks of `genes` [n, w]; their arrays are views of the genes."""
-        arrays = {
-            name: genes.values[:, start : start + prod(shape)].reshape(len(genes), *shape)
-            for name, start, shape in self.places
-        }
+        values, n = genes.values, len(genes.values)
+        arrays = {name: values[columns].reshape(n, *shape) for name, columns, shape in self.views}
         return Networks(self.graph, arrays)
 
     def absorb(self, genes: Genes, arrays: Mapping[str, Array]) -> Genes:

@@ -6,18 +6,24 @@ mutations, all of them apply, one after the other, each to those that its own pr
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from vynapse_core import Array, Clock, Genes, Mutation, RunError, Scheduled, Stream, mistake, value_at
+from vynapse_core import Array, Clock, Device, Genes, Mutation, RunError, Scheduled, Stream, mistake, value_at
 from vynapse_evolution.probe import first_genes
 from vynapse_evolution.sites import sites
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
+
+
+MOST = 0.5
+"""Probability from which all individuals are changed, and those put back that should not be: it is quicker."""
+SHARES, SHARE = 16, 4096
+"""Into how many shares a compiled mutation parts a population at most, and genes that are worth one."""
 
 
 class GeneWise(Mutation):
@@ -62,8 +68,7 @@ class GeneWise(Mutation):
         rows = None if probability >= 1 else sites(probability, n, rng)
         columns = None if self.only is None else self._columns(self.only, w)
         rate = self.rate_at(clock, w if columns is None else len(columns))
-        if columns is None and rate >= 1 and probability >= 0.5:
-            # with most individuals changed it is quicker to change them all and to put back the others
+        if columns is None and rate >= 1 and probability >= MOST:
             values = self.changed(genes.values, genes, rng, clock)
             if rows is not None:
                 others = np.delete(np.arange(n), rows)
@@ -108,6 +113,28 @@ class Gaussian(GeneWise):
         noise = rng.normal(values.shape, sigma=value_at(self.sigma, clock), dtype=values.dtype)
         noise += values
         return noise
+
+    def on(self, device: Device) -> Callable[[Genes, Stream, Clock], Genes]:
+        """Return `mutate`, as a loop where the device compiles and all genes of most individuals change."""
+        if not device.compiles or self.only is not None:
+            return self.mutate
+        from vynapse_evolution.routines.mutation import add_noise, space
+
+        run = device.routine(add_noise)
+
+        def mutate(genes: Genes, rng: Stream, clock: Clock) -> Genes:
+            values, probability = genes.values, value_at(self.probability, clock)
+            n, w = values.shape
+            if values.dtype != np.float32 or value_at(self.rate, clock) < 1 or probability < MOST:
+                return self.mutate(genes, rng, clock)
+            words = (n * w + 1) // 2 + (-(-n // 2) if probability < 1 else 0)
+            low, high = genes.bounds or (-np.inf, np.inf)
+            changed, shares = values.copy(), min(SHARES, 1 + n * w // SHARE)
+            sigma, flat = value_at(self.sigma, clock), changed.reshape(-1)
+            run(shares, *rng.reserve(words), probability, sigma, low, high, n, w, flat, *space(shares))
+            return Genes(changed, genes.structure, genes.bounds)
+
+        return mutate
 
 
 class UniformMutation(GeneWise):

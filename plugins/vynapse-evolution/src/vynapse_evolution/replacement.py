@@ -4,13 +4,14 @@
 Of equals the younger live: on a plateau a population then drifts, and does not wait.
 """
 
+from collections.abc import Callable
 from math import ceil
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Population, Replacement, RunError, Stream, best_first
+from vynapse_core import Array, Device, Genes, Population, Replacement, RunError, Stream, best_first
 from vynapse_evolution.selection import scalar
 
 
@@ -23,6 +24,54 @@ class Plus(Replacement):
         best = fittest(fitness, len(parents))
         old = best >= len(offspring)
         return joined(offspring, best[~old], parents, best[old] - len(offspring))
+
+    def on(self, device: Device) -> Callable[[Population, Population, Stream], Population]:
+        """Return `survive`, as a loop where the device compiles."""
+        if not device.compiles:
+            return self.survive
+        from vynapse_evolution.routines import for_genes
+        from vynapse_evolution.routines.survival import best_of_both, gathered
+
+        choose = device.routine(best_of_both)
+        runs = for_genes(device, gathered)
+
+        def survive(parents: Population, offspring: Population, rng: Stream) -> Population:
+            old, young = parents.genes, offspring.genes
+            gather = runs.get(old.values.dtype)
+            if gather is None or old.structure or parents.fitness.ndim > 1:
+                return self.survive(parents, offspring, rng)
+            p, m = len(parents), len(offspring)
+            fitness = np.concatenate([offspring.fitness, parents.fitness])
+            kept = np.empty(p, np.int64)
+            choose(1, offspring.fitness, parents.fitness, np.partition(fitness, m)[m], kept)
+            alive = Population(
+                Genes(np.empty_like(old.values), bounds=old.bounds),
+                np.empty(p),
+                np.empty(p, np.int64),
+                np.empty((p, 2), np.int64),
+                np.empty(p, np.int64),
+            )
+            gather(
+                p,
+                kept,
+                young.values,
+                old.values,
+                offspring.fitness,
+                parents.fitness,
+                offspring.ids,
+                parents.ids,
+                offspring.parents,
+                parents.parents,
+                parents.ages,
+                alive.genes.values,
+                alive.fitness,
+                alive.ids,
+                alive.parents,
+                alive.ages,
+            )
+            return alive
+
+        return survive
 
 
 class Comma(Replacement):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Selectors: who becomes a parent. All bear equal fitness, individuals that failed (−inf), and nothing but those."""
 
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, RunError, Selector, Stream
+from vynapse_core import Array, Device, RunError, Selector, Stream
 
 
 class Tournament(Selector):
@@ -24,6 +25,21 @@ class Tournament(Selector):
         drawn = rng.integers(0, len(fitness), (n, self.size))
         winner: Array = drawn[np.arange(n), np.argmax(fitness[drawn], axis=1)]
         return winner
+
+    def on(self, device: Device) -> Callable[[Array, int, Stream], Array]:
+        """Return `select`, as a loop where the device compiles."""
+        if not device.compiles:
+            return self.select
+        from vynapse_evolution.routines.selection import tournaments
+
+        run, size = device.routine(tournaments), self.size
+
+        def select(fitness: Array, n: int, rng: Stream) -> Array:
+            winners = np.empty(n, np.int64)
+            run(n, *rng.reserve(n * size), scalar(fitness), size, winners)
+            return winners
+
+        return select
 
 
 class Roulette(Selector):
@@ -96,6 +112,10 @@ class Random(Selector):
     def select(self, fitness: Array, n: int, rng: Stream) -> Array:
         """Return indices, int64 [n]."""
         return rng.integers(0, len(fitness), n)
+
+    def on(self, device: Device) -> Callable[[Array, int, Stream], Array]:
+        """Return `select`; where the device compiles, as tournaments of one, which draw the same."""
+        return Tournament(size=1).on(device) if device.compiles else self.select
 
 
 def scalar(fitness: Array) -> Array:

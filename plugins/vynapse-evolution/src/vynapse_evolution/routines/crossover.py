@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Uniform crossover as a loop: from the whole population's genes to the children's, without copies of the parents'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vynapse_core import routine, uniform_of, word_block
+
+_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_ONE = np.uint64(1)
+
+
+@routine("uint64, uint64, int64, float64, {genes}[:, :], int64[:], int64[:], {genes}[:, :]", grain=256)
+def uniform_crossover(
+    first: Any,
+    last: Any,
+    key0: Any,
+    key1: Any,
+    start: Any,
+    rate: Any,
+    genes: Any,
+    mothers: Any,
+    fathers: Any,
+    children: Any,
+) -> None:
+    """Write the children [n, w]: each gene of a crossed pair from either parent by a bit, those of others the mother's.
+
+    Half a word for each pair says whether it is crossed, unless `rate` is 1; then each has a word for every 64 genes.
+    """
+    n, w = children.shape
+    threshold = np.float32(rate)
+    some = rate < 1.0
+    words = (w + 63) >> 6
+    begin = start + ((n + 1) >> 1 if some else 0)
+    for i in range(first, last):
+        mother, father = mothers[i], fathers[i]
+        crossed = True
+        if some:
+            place = start + (i >> 1)
+            w0, w1, w2, w3 = word_block(key0, key1, place >> 2)
+            place = place & 3
+            word = w0 if place == 0 else w1 if place == 1 else w2 if place == 2 else w3
+            half = word >> _HALF if i & 1 else word & _LOW
+            crossed = uniform_of(np.uint32(half)) < threshold
+        if not crossed:
+            for k in range(w):
+                children[i, k] = genes[mother, k]
+            continue
+        at = begin + i * words
+        w0, w1, w2, w3 = word_block(key0, key1, at >> 2)
+        for piece in range(words):
+            place = at & 3
+            if place == 0:
+                w0, w1, w2, w3 = word_block(key0, key1, at >> 2)
+            word = w0 if place == 0 else w1 if place == 1 else w2 if place == 2 else w3
+            low = piece << 6
+            for k in range(min(64, w - low)):
+                bit = (word >> np.uint64(k)) & _ONE
+                children[i, low + k] = genes[father, low + k] if bit != 0 else genes[mother, low + k]
+            at += 1
