@@ -19,7 +19,7 @@ import pytest
 from vynapse_core.observers.csv import TIME_COLUMNS
 
 VYNAPSE = shutil.which("vynapse", path=str(Path(sys.executable).parent)) or "vynapse"
-STEPS = 1000
+STEPS = 1500
 RECIPE = f"""\
 [experiment]
 name = "xor"
@@ -33,7 +33,7 @@ type = "evolution"
 population = 6
 
 [checkpoint]
-steps = 20
+steps = 30
 
 [stop]
 steps = {STEPS}
@@ -172,7 +172,7 @@ def test_an_interrupted_run_writes_a_checkpoint_and_says_how_to_go_on(folder, wh
     assert (folder / "run" / "checkpoint" / "state.json").exists()
     assert (folder / "run" / "best" / "genes.safetensors").exists()
     if name == "SIGINT":
-        again = start(folder, "resume", "run", "--set", "checkpoint.steps=20")
+        again = start(folder, "resume", "run", "--set", "checkpoint.steps=30")
         assert f"resumed after step {reached:,}\n" in again.communicate(timeout=60)[0]
         same(folder / "run", whole)
 

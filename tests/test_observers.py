@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 from rich.console import Console as Terminal, Group
@@ -23,8 +25,9 @@ from vynapse_core.catalogue import installed
 from vynapse_core.errors import CheckpointError
 from vynapse_core.folder import Folder
 from vynapse_core.observers.console import Console
-from vynapse_core.observers.csv import Csv, cut_after
+from vynapse_core.observers.csv import Csv, cut_after, written
 from vynapse_core.observers.jsonl import Jsonl
+from vynapse_core.observers.lines import Lines
 from vynapse_core.observers.screen import BARS, View, clock, ending, fraction, frame, line, sparkline
 from vynapse_core.recipe import build
 from vynapse_core.source import Source
@@ -45,6 +48,11 @@ def taken(step, best=None, **columns):
     best = step / 7 if best is None else best
     report = Report(step, step * 10, best, best - 1, best - 2, columns)
     return report, Progress(step, step * 10, step * 0.5, best, step, -best, 20.0)
+
+
+def last_step(folder):
+    """Return the step of the last row of the table."""
+    return int((folder / "metrics.csv").read_text().splitlines()[-1].split(",")[0])
 
 
 def watch(observer, experiment, folder, steps, result=None, resumed_at=None):
@@ -77,10 +85,79 @@ def test_a_row_of_the_table_reads_back_to_the_same_bits(tmp_path, experiment):
     assert [float(row["loss"]).hex() for row in rows] == [(1e-300).hex(), (-0.0).hex()]
 
 
-def test_a_row_is_on_disk_before_the_next_step_begins(tmp_path, experiment):
-    watch(observer := Csv(), experiment, tmp_path, [taken(1), taken(2)])
-    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 3
+@pytest.fixture
+def clock_of_lines(monkeypatch):
+    """The clock by which a table is written, in seconds."""
+    now = [0.0]
+    monkeypatch.setattr("vynapse_core.observers.lines.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_rows_that_come_slowly_are_on_disk_before_the_next_step_begins(tmp_path, experiment, clock_of_lines):
+    watch(observer := Csv(), experiment, tmp_path, [])
+    for step in (1, 2, 3):
+        observer.vynapse_step_finished(*taken(step))
+        assert last_step(tmp_path) == step
+        clock_of_lines[0] += 0.05
     observer.vynapse_run_finished(result=FINISHED)
+
+
+def test_rows_that_come_fast_are_written_many_times_a_second(tmp_path, experiment, clock_of_lines):
+    watch(observer := Csv(), experiment, tmp_path, [])
+    for step in range(1, 1001):
+        observer.vynapse_step_finished(*taken(step))
+        assert step - last_step(tmp_path) <= 100
+        clock_of_lines[0] += 0.001
+    observer.vynapse_run_finished(result=FINISHED)
+    assert last_step(tmp_path) == 1000
+
+
+def test_all_rows_are_on_disk_before_a_checkpoint(tmp_path, experiment, clock_of_lines):
+    watch(observer := Csv(), experiment, tmp_path, [taken(1), taken(2), taken(3)])
+    assert last_step(tmp_path) == 1
+    observer.vynapse_checkpoint_started()
+    assert last_step(tmp_path) == 3
+    observer.vynapse_run_finished(result=FINISHED)
+
+
+def test_what_a_full_disk_leaves_of_a_row_is_written_once_there_is_room(tmp_path, monkeypatch):
+    lines, write = Lines(tmp_path / "table", "wb"), os.write
+    lines.add(b"first\n")
+    with monkeypatch.context() as patched:
+        room = [3, 0]
+
+        def nearly_full(file, data):
+            if not (free := room.pop(0)):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(file, data[:free])
+
+        patched.setattr(os, "write", nearly_full)
+        lines.add(b"second\n")
+        with pytest.raises(OSError, match="No space"):
+            lines.write()
+    assert (tmp_path / "table").read_bytes() == b"first\nsec"
+    lines.close()
+    assert (tmp_path / "table").read_bytes() == b"first\nsecond\n"
+
+
+def test_numbers_that_json_lacks_are_written_as_python_does(tmp_path, experiment):
+    report, progress = taken(1, float("-inf"), loss=float("nan"), share=np.float32(0.1), count=np.int64(3))
+    watch(Csv(), experiment, tmp_path, [(report, progress), taken(2, loss=1.0, share=0.5, count=2)], FINISHED)
+    first, second = csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines())
+    assert [first[name] for name in ("best", "loss", "share", "count")] == ["-inf", "nan", "0.1", "3"]
+    assert [second[name] for name in ("loss", "share", "count")] == ["1.0", "0.5", "2"]
+
+
+@given(st.lists(st.floats() | st.integers(-(2**62), 2**62), min_size=2))
+def test_a_line_of_numbers_reads_back_to_the_same_bits(values):
+    read = [type(value)(text) for value, text in zip(values, written(values).decode().split(","), strict=True)]
+    assert [str(value) for value in read] == [str(value) for value in values]
+
+
+def test_a_column_that_a_later_step_lacks_is_empty_and_one_that_it_adds_is_left_out(tmp_path, experiment):
+    watch(Csv(), experiment, tmp_path, [taken(1, loss=0.5, rate=1.0), taken(2, rate=2.0, more=1.0)], FINISHED)
+    _, second = csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines())
+    assert (second["loss"], second["rate"], "more" in second) == ("", "2.0", False)
 
 
 def test_rows_after_the_checkpoint_are_cut_even_where_the_last_is_torn(tmp_path):

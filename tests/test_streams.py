@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,15 @@ def test_a_draw_more_in_one_stream_moves_no_other() -> None:
     assert run(0) == run(3)
 
 
+def test_a_stream_knows_whether_anything_was_taken_from_it() -> None:
+    assert not fresh().used
+    takes: list[Callable[[Stream], Any]] = [lambda s: s.uniform(1), lambda s: s.reserve(1), lambda s: s.generator]
+    for take in takes:
+        stream = fresh()
+        take(stream)
+        assert stream.used
+
+
 def test_the_generator_moves_no_draw_and_no_draw_moves_the_generator() -> None:
     quiet, busy = fresh(), fresh()
     busy.generator.normal(size=5)
@@ -269,20 +279,19 @@ def test_draws_have_the_shape_and_type_asked_for(shape: Any) -> None:
     assert stream.permutation(4, shape).shape == (*sizes, 4)
 
 
-class Constant:
-    """A source whose words are all the same."""
+class Constant(Stream):
+    """A stream whose words are all the same."""
 
     def __init__(self, word: int) -> None:
+        super().__init__(bytes(16))
         self.word = word
 
-    def random_raw(self, count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    def _next(self, count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
         return np.full(count, self.word, np.uint64)
 
 
 def extreme(word: int) -> Stream:
-    stream = fresh()
-    stream.__dict__["_bits"] = Constant(word)
-    return stream
+    return Constant(word)
 
 
 def test_the_least_word_gives_the_least_draws() -> None:

@@ -22,6 +22,7 @@ Results are written to `out`, and words are used up in making them: a block of t
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,24 +31,29 @@ from numpy.typing import NDArray
 Number: TypeAlias = float | np.number[Any] | NDArray[Any]
 Words: TypeAlias = NDArray[np.uint64]
 
+_LARGEST = sys.float_info.max
+# made once, as to make them takes as long as to use them on a few words
 _HALF, _LOW_HALF = np.uint64(32), np.uint64(0xFFFFFFFF)
+_WORDS, _HALVES = np.dtype("<u8"), np.dtype("<u4")
+_DROP_8, _DROP_11 = np.uint32(8), np.uint64(11)
+_UNIT = np.float32(2.0**-24)
 
 
 def uniform(words: Words, out: NDArray[Any]) -> None:
     """Write uniform numbers in [0, 1) to `out`: of words [n] n float64, or 2n float32, the last left where odd."""
     if out.dtype == np.float64:
-        words >>= np.uint64(11)
+        words >>= _DROP_11
         np.multiply(words, 2.0**-53, out=out)
     else:
         halves = _halves(words)[: len(out)]
-        halves >>= np.uint32(8)
-        np.multiply(halves, np.float32(2.0**-24), out=out, dtype=np.float32, casting="unsafe")
+        halves >>= _DROP_8
+        np.multiply(halves, _UNIT, out=out, dtype=np.float32, casting="unsafe")
 
 
 def normal(words: Words, out: NDArray[Any]) -> None:
     """Write standard normal numbers to `out`: of words [n] n float64, where n is even, or 2n float32."""
     if out.dtype == np.float64:
-        words >>= np.uint64(11)
+        words >>= _DROP_11
         radius = words[0::2] + 0.5
         radius *= 2.0**-53
         _polar(radius, words[1::2] * (2.0 * math.pi * 2.0**-53), out)
@@ -86,8 +92,8 @@ def bernoulli(uniforms: NDArray[np.float32], rate: Number) -> NDArray[np.bool_]:
 def permutation(words: Words) -> NDArray[np.int64]:
     """Return the order of words [..., n] along the last axis: int64 [..., n]."""
     order = np.argsort(words, axis=-1)
-    ranked = np.take_along_axis(words, order, axis=-1)
-    if np.any(ranked[..., 1:] == ranked[..., :-1]):
+    ranked = words[order] if words.ndim == 1 else np.take_along_axis(words, order, axis=-1)
+    if (ranked[..., 1:] == ranked[..., :-1]).any():
         # only a stable sort puts equal words in one order on every processor; it takes five times as long
         order = np.argsort(words, axis=-1, kind="stable")
     return order.astype(np.int64, copy=False)
@@ -110,11 +116,11 @@ def stretch(values: NDArray[Any], low: Number, high: Number) -> None:
 def scale(values: NDArray[Any], mean: Number, sigma: Number) -> None:
     """Give standard normal `values` a mean and a deviation, in place. Raises ValueError for sigma < 0, not finite."""
     if not _is(sigma, 1.0):
-        if not np.all(np.isfinite(sigma) & np.greater_equal(sigma, 0.0)):
+        if not within(sigma, 0.0, _LARGEST):
             raise ValueError(f"sigma must be finite and at least 0, found {sigma}")
         values *= np.asarray(sigma, values.dtype)
     if not _is(mean, 0.0):
-        if not np.all(np.isfinite(mean)):
+        if not within(mean, -_LARGEST, _LARGEST):
             raise ValueError(f"mean must be finite, found {mean}")
         values += np.asarray(mean, values.dtype)
 
@@ -137,13 +143,20 @@ def cumulative(weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     return sums
 
 
+def within(value: Number, low: float, high: float) -> bool:
+    """Whether a number, or every number of an array, is one from `low` to `high`; NaN is not."""
+    if isinstance(value, int | float):
+        return low <= value <= high
+    return bool(np.all(np.greater_equal(value, low) & np.less_equal(value, high)))
+
+
 def _is(value: Number, number: float) -> bool:
     return isinstance(value, int | float) and value == number
 
 
 def _halves(words: Words) -> NDArray[np.uint32]:
     """View words [n] as their halves [2n], low half first."""
-    return words.astype("<u8", copy=False).view("<u4")
+    return words.astype(_WORDS, copy=False).view(_HALVES)
 
 
 def _polar(radius: NDArray[Any], angle: NDArray[Any], out: NDArray[Any]) -> None:

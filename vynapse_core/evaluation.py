@@ -4,34 +4,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from vynapse_core.builder import Builder
+from vynapse_core.builder import Builder, Value
 from vynapse_core.contracts import (
     Dataset,
     Device,
     DirectTask,
-    ElementwiseTask,
     EpisodicTask,
     Genome,
     Program,
     SupervisedTask,
     Task,
 )
+from vynapse_core.episodes import Player, player
 from vynapse_core.errors import RunError
 from vynapse_core.graph import Graph
-from vynapse_core.networks import Networks
+from vynapse_core.networks import MEMORY, Networks
 from vynapse_core.ops import Op
 from vynapse_core.population import Array, Genes
-from vynapse_core.rollouts import Rollout, rollout
+from vynapse_core.sequences import said
 from vynapse_core.streams import Streams
 
 FINAL_SAMPLES = 10_000
 """Samples on which the best of a population is chosen where steps saw only batches: enough to tell 1% apart."""
 FINAL_EPISODES = 20
 """Episodes for the same choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A program that measures networks of a graph, and the data that it measures them on."""
+
+    graph: Graph
+    data: Dataset
+    what: tuple[str, ...]
+    program: Program
+    inputs: Mapping[str, Array]
+    sequences: Dataset | None = None
+    """The data as sequences, for networks that take one time step after the other."""
+    steps: Program | None = None
+    """Of such networks; `program` then measures what they have said."""
 
 
 class Evaluation:
@@ -45,8 +61,13 @@ class Evaluation:
         self.device = device
         self.streams = streams
         self.ops = ops
+        # a task's sort is asked for once, as its answer takes longer than a small program
+        self._direct = task if isinstance(task, DirectTask) else None
+        self._episodic = task if isinstance(task, EpisodicTask) else None
+        self._supervised = task if isinstance(task, SupervisedTask) else None
+        self._last: Measure | None = None
         self._programs: dict[tuple[str, ...], Program] = {}
-        self._rollouts: dict[str, Rollout | None] = {}
+        self._players: dict[str, Player] = {}
         # the epoch in hand and the choice at the end, by one cache each, so that neither drives out the other
         self._epoch = lru_cache(1)(lambda epoch, n: streams("batch", epoch).permutation(n))
         self._final = lru_cache(1)(lambda n: streams("batch", -1).permutation(n)[:FINAL_SAMPLES])
@@ -57,8 +78,8 @@ class Evaluation:
         `step` names the batch or the start states; None asks for all the data. Raises RunError where the task returns
         anything else.
         """
-        if isinstance(self.task, DirectTask):
-            raw = self.task.evaluate(genes)
+        if self._direct is not None:
+            raw = self._direct.evaluate(genes)
         elif self.genome is None:
             raise TypeError("genes without a genome cannot be decoded")
         else:
@@ -68,85 +89,119 @@ class Evaluation:
 
     def fitness_of_networks(self, networks: Networks, step: int | None) -> Array:
         """Return the fitness [P] of networks."""
-        if isinstance(self.task, EpisodicTask):
-            return self._returns(self.task, networks, step)
-        if not isinstance(self.task, SupervisedTask):
+        if self._episodic is not None:
+            return self._returns(self._episodic, networks, step)
+        if self._supervised is None:
             raise TypeError(f"{type(self.task).__name__} is not solved by networks")
-        measured = self.measure(networks, self.samples(step), (self.task.fitness,))[self.task.fitness]
-        return measured if self.task.fitness == "accuracy" else -measured
+        return self.measure(networks, self.samples(step), ("fitness",))["fitness"]
+
+    @cached_property
+    def examined(self) -> bool:
+        """Whether the task has examinations."""
+        return bool(self._examiners)
+
+    def passes(self, networks: Networks) -> bool:
+        """Return whether one network passes all of the task's examinations, the first that it fails ending them."""
+        return all(examiner.fitness_of_networks(networks, 0)[0] >= wanted for examiner, wanted in self._examiners)
+
+    @cached_property
+    def _examiners(self) -> list[tuple[Evaluation, float]]:
+        examinations = self._episodic.examinations() if self._episodic is not None else ()
+        return [(Evaluation(task, None, self.device, self.streams, self.ops), wanted) for task, wanted in examinations]
 
     def samples(self, step: int | None) -> Dataset:
         """Return the samples of a step, or all of them for a step of None.
 
         Batches are slices of an order drawn anew for each epoch; what is left of it and fills no batch is left out.
         """
-        task = _supervised(self.task)
-        data = task.data(task.splits[0])
+        data, batch = self._learnt, self._samples_of.batch
         if step is None:
             return data if len(data) <= FINAL_SAMPLES else data.take(self._final(len(data)))
-        if task.batch is None or task.batch >= len(data):
+        if batch is None or batch >= len(data):
             return data
-        epoch, index = divmod(step, len(data) // task.batch)
-        return data.take(self._epoch(epoch, len(data))[index * task.batch : (index + 1) * task.batch])
+        epoch, index = divmod(step, len(data) // batch)
+        return data.take(self._epoch(epoch, len(data))[index * batch : (index + 1) * batch])
 
     def measure(self, networks: Networks, data: Dataset, what: tuple[str, ...]) -> dict[str, Array]:
-        """Return `loss` and/or `accuracy`, each [P], of networks on data."""
-        key = (networks.graph.digest(), str(data.y.ndim), *what)
+        """Return `fitness`, `loss` and/or `accuracy`, each [P], of networks on data."""
+        last = self._last
+        if last is None or last.graph is not networks.graph or last.data is not data or last.what != what:
+            self._last = last = self._bound(networks.graph, data, what)
+        if last.steps is None or last.sequences is None:
+            return last.program(networks.arrays, last.inputs)
+        found = [last.program({}, {"said": part, **last.inputs}) for part in said(last.steps, networks, last.sequences)]
+        return {name: np.concatenate([part[name] for part in found] or [np.zeros(0)]) for name in what}
+
+    def _bound(self, graph: Graph, data: Dataset, what: tuple[str, ...]) -> Measure:
+        if self._samples_of.sequential or MEMORY in graph.inputs:
+            return self._bound_over_time(graph, data, what)
+        key = (graph.digest(), str(data.y.ndim), *what)
         if key not in self._programs:
-            self._programs[key] = self.device.compile(self._measuring(networks.graph, data, what))
-        return self._programs[key](networks.arrays, {"x": data.x, "target": data.y})
+            self._programs[key] = self.device.compile(self._measuring(graph, data, what))
+        return Measure(graph, data, what, self._programs[key], {"x": data.x, "target": data.y})
 
     def metrics(self, networks: Networks) -> dict[str, dict[str, float]]:
         """Return `{split: {"loss": …, "accuracy": …}}` of one network; an episodic task has the mean return only."""
-        if isinstance(self.task, EpisodicTask):
-            return {"test": {"return": float(self._returns(self.task, networks, None)[0])}}
-        task = _supervised(self.task)
+        if self._episodic is not None:
+            return {"test": {"return": float(self._returns(self._episodic, networks, None)[0])}}
+        task = self._samples_of
         what = ("loss", "accuracy") if task.classification else ("loss",)
         measured = {split: self.measure(networks, task.data(split), what) for split in task.splits}
         return {split: {name: float(value[0]) for name, value in values.items()} for split, values in measured.items()}
 
+    @cached_property
+    def _learnt(self) -> Dataset:
+        task = self._samples_of
+        return task.data(task.splits[0])
+
+    @property
+    def _samples_of(self) -> SupervisedTask:
+        if self._supervised is None:
+            raise TypeError(f"{type(self.task).__name__} has no data to measure on")
+        return self._supervised
+
+    def _bound_over_time(self, graph: Graph, data: Dataset, what: tuple[str, ...]) -> Measure:
+        # a sample that is no sequence is one of a single time step
+        sequences = data if self._samples_of.sequential else Dataset(data.x[:, None], data.y[:, None])
+        targets = sequences.y.reshape(-1, *sequences.y.shape[2:])
+        node = graph.nodes[graph.outputs["y"]]
+        key, measuring = (graph.digest(), "time step"), (node.type, str(targets.ndim), *what)
+        if key not in self._programs:
+            own = (MEMORY,) if MEMORY in graph.inputs else ()
+            self._programs[key] = self.device.compile(graph, per_network=own)
+        if measuring not in self._programs:
+            builder = Builder(self.ops)
+            outputs = self._measured(builder.input("said", node.shape, node.dtype), targets, what)
+            self._programs[measuring] = self.device.compile(builder.graph(outputs), per_network=("said",))
+        return Measure(
+            graph, data, what, self._programs[measuring], {"target": targets}, sequences, self._programs[key]
+        )
+
     def _measuring(self, graph: Graph, data: Dataset, what: tuple[str, ...]) -> Graph:
-        task = _supervised(self.task)
         builder = Builder(self.ops)
-        prediction = builder.extend(graph)["y"]
-        target = builder.input("target", ("B", *data.y.shape[1:]), str(data.y.dtype))
+        return builder.graph(self._measured(builder.extend(graph)["y"], data.y, what))
+
+    def _measured(self, prediction: Value, y: Array, what: tuple[str, ...]) -> dict[str, Value]:
+        """Return what is asked for as scalars of the prediction's graph."""
+        task = self._samples_of
+        target = prediction.builder.input("target", ("B", *y.shape[1:]), str(y.dtype))
         outputs = {}
+        if "fitness" in what:
+            outputs["fitness"] = task.build_fitness(prediction, target)
         if "loss" in what:
             outputs["loss"] = task.loss.build(prediction, target)
         if "accuracy" in what:
             outputs["accuracy"] = task.loss.correct(prediction, target).mean()
-        return builder.graph(outputs)
+        return outputs
 
     def _returns(self, task: EpisodicTask, networks: Networks, step: int | None) -> Array:
         """Play every network's episodes side by side; all networks get the same start states."""
         episodes = FINAL_EPISODES if step is None else task.episodes
         state, seen = task.reset(episodes, self.streams("episodes", -1 if step is None else step))
-        if isinstance(task, ElementwiseTask) and (fused := self._rollout(task, networks.graph)) is not None:
-            starts = np.stack([state[name] for name in task.components], axis=1)
-            return fused.returns(networks, starts, task.limit)
-        key = (networks.graph.digest(), "episodes")
-        if key not in self._programs:
-            self._programs[key] = self.device.compile(networks.graph, per_network=("x",))
-        program = self._programs[key]
-        p = len(next(iter(networks.arrays.values())))
-        state = {name: np.tile(array, (p, *[1] * (array.ndim - 1))) for name, array in state.items()}
-        seen = np.tile(seen, (p, *[1] * (seen.ndim - 1)))
-        total, playing = np.zeros(p * episodes), np.ones(p * episodes, bool)
-        for _ in range(task.limit):
-            outputs = program(networks.arrays, {"x": seen.reshape(p, episodes, *seen.shape[1:])})["y"]
-            state, seen, reward, ended = task.step(state, outputs.reshape(p * episodes, -1))
-            total += np.where(playing, reward, 0)
-            playing &= ~ended
-            if not playing.any():
-                break
-        mean: Array = total.reshape(p, episodes).mean(axis=1)
-        return mean
-
-    def _rollout(self, task: ElementwiseTask, policy: Graph) -> Rollout | None:
-        key = policy.digest()
-        if key not in self._rollouts:
-            self._rollouts[key] = rollout(task, policy, self.device, self.ops)
-        return self._rollouts[key]
+        key = networks.graph.digest()
+        if key not in self._players:
+            self._players[key] = player(task, networks.graph, self.device, self.ops)
+        return self._players[key](networks, state, seen)
 
 
 def _numbers(raw: object, n: int, task: Task) -> Array:
@@ -163,9 +218,3 @@ def _numbers(raw: object, n: int, task: Task) -> Array:
         f"task {type(task).__name__} at task returned {found} as fitness; expected a number for each of the "
         f"{n} individuals, [{n}], or a row of objectives, [{n}, M]"
     )
-
-
-def _supervised(task: Task) -> SupervisedTask:
-    if not isinstance(task, SupervisedTask):
-        raise TypeError(f"{type(task).__name__} has no data to measure on")
-    return task

@@ -72,15 +72,6 @@ def _is_gone(process: int) -> bool:
     return False
 
 
-def synchronise(path: Path) -> None:
-    """Wait until the disk has what was written to `path`, by whatever process."""
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def temporary_name(name: str) -> str:
     """Return the name under which this process writes the file `name` before it takes its place."""
     return f".{name}.{os.getpid()}.tmp"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ class Genes:
     """The least and the greatest value of a gene; None for none."""
 
     def __post_init__(self) -> None:
-        for name, array in {"values": self.values, **self.structure}.items():
+        if self.values.ndim < 1:
+            raise ValueError(f"genes: values has shape {self.values.shape}, expected (n, ...)")
+        for name, array in self.structure.items():
             if array.ndim < 1 or len(array) != len(self.values):
                 raise ValueError(f"genes: {name} has shape {array.shape}, expected ({len(self.values)}, ...)")
 
@@ -38,7 +40,7 @@ class Genes:
 
     def take(self, indices: Array | slice) -> Genes:
         """Return the individuals at `indices` [m]."""
-        structure = {name: array[indices] for name, array in self.structure.items()}
+        structure = {name: array[indices] for name, array in self.structure.items()} if self.structure else {}
         return Genes(self.values[indices], structure, self.bounds)
 
     def with_values(self, values: Array) -> Genes:
@@ -49,7 +51,7 @@ class Genes:
         if values.shape != self.values.shape or values.dtype != self.values.dtype:
             expected, found = (f"{array.dtype} {list(array.shape)}" for array in (self.values, values))
             raise ValueError(f"new values of genes must be {expected} like the old ones, found {found}")
-        return replace(self, values=values if self.bounds is None else np.clip(values, *self.bounds))
+        return Genes(values if self.bounds is None else np.clip(values, *self.bounds), self.structure, self.bounds)
 
     @staticmethod
     def concatenated(parts: Sequence[Genes]) -> Genes:
@@ -87,7 +89,7 @@ class Population:
 
     def older(self) -> Population:
         """Return the same individuals a step later."""
-        return replace(self, ages=self.ages + 1)
+        return Population(self.genes, self.fitness, self.ids, self.parents, self.ages + 1)
 
     @staticmethod
     def born(genes: Genes, fitness: Array, first_id: int, parents: Array | None = None) -> Population:

@@ -15,17 +15,19 @@ from threadpoolctl import threadpool_limits
 from vynapse_core import checkpoint
 from vynapse_core.best import networks_of, write_best
 from vynapse_core.contracts import Solution
+from vynapse_core.devices.auto import Auto
+from vynapse_core.devices.choice import settled
 from vynapse_core.errors import CheckpointError, Problem, RecipeError, RunError, VynapseError
 from vynapse_core.experiment import Experiment
 from vynapse_core.failure import explained
-from vynapse_core.files import replace_file, synchronise, write_json
+from vynapse_core.files import replace_file, write_json
 from vynapse_core.folder import Folder, environment
 from vynapse_core.interrupts import Interrupts, interrupts
 from vynapse_core.lock import locked
 from vynapse_core.plugins import HookRelay
 from vynapse_core.recipe import to_toml
-from vynapse_core.stop import GOALS, Progress
-from vynapse_core.watchers import beside, tell_end, watchers
+from vynapse_core.stop import GOALS, Criteria, Progress
+from vynapse_core.watchers import beside, step_teller, tell_end, watchers
 
 S = TypeVar("S")
 
@@ -89,11 +91,16 @@ def run_experiment(
     """Run an experiment to its end, or go on from the folder's checkpoint to the same bits.
 
     `changes` are what a resumed run's recipe has that the folder's has not, for `run.json`; the recipe is then written
-    anew. Raises RecipeError where the checkpoint's state does not fit the recipe, CheckpointError where it cannot be
-    read and ArgumentError where another process is running in the folder: nothing is then written. Raises RunError
-    for a component that raises (with its recipe path and the step) and for a population without any finite fitness,
-    CheckpointError where the state cannot be written. The folder's files say the same.
+    anew. A device that is left open is settled first. Raises RecipeError where the checkpoint's state does not fit the
+    recipe, CheckpointError where it cannot be read, ArgumentError where another process is running in the folder and
+    RunError where no device is of use: nothing is then written. Raises RunError for a component that raises (with its
+    recipe path and the step) and for a population without any finite fitness, CheckpointError where the state cannot
+    be written. The folder's files say the same.
     """
+    if resume and isinstance(experiment.recipe.device, Auto):
+        text = "a run goes on with the device that it has, and 'auto' would pick anew"
+        raise RecipeError([Problem("device", text, "name a device, or leave it as it is")], str(folder.recipe))
+    experiment = settled(experiment)
     writes = experiment.recipe.distribution.rank == 0
     with locked(folder.path) if writes else nullcontext():
         session = Session(experiment, folder, watchers(experiment), writes)
@@ -126,6 +133,8 @@ def _run(session: Session, resume: bool, changes: Mapping[str, Any]) -> Result:
 def _loop(session: Session, asked: Interrupts) -> tuple[str | None, Solution | None]:
     """Step until a criterion holds or a stop is asked for, and return the criterion and the best, where it is known."""
     experiment, trainer = session.experiment, session.experiment.trainer
+    criteria, checkpoint_due = experiment.recipe.stop.criteria(experiment.task.target), experiment.recipe.checkpoint.due
+    tell = step_teller(session.watchers)
     session.saved_at = time.monotonic()
     if session.now.state is None:
         began = time.perf_counter()
@@ -133,43 +142,63 @@ def _loop(session: Session, asked: Interrupts) -> tuple[str | None, Solution | N
         known = trainer.champion(experiment, state).fitness
         session.now = Saved(state, Progress.started(time.perf_counter() - began, known))
     while not asked.requested:
-        reason, solution = _ending(session)
+        reason, solution = _ending(session, criteria)
         if reason is not None:
             return reason, solution
-        began, progress = time.perf_counter(), session.progress
-        session.step = progress.step + 1
-        state, report = trainer.step(experiment, session.now.state)
-        progress = progress.after(report, time.perf_counter() - began)
-        session.watchers.hook.vynapse_step_finished(report=report, progress=progress)
+        now = session.now
+        began, session.step = time.perf_counter(), now.progress.step + 1
+        state, report = trainer.step(experiment, now.state)
+        progress = now.progress.after(report, time.perf_counter() - began)
+        tell(report, progress)
         session.now = Saved(state, progress)
-        if experiment.recipe.checkpoint.due(progress.step, time.monotonic() - session.saved_at):
+        if checkpoint_due(progress.step, time.monotonic() - session.saved_at):
             _save(session)
             if time.monotonic() - session.best_at >= BEST_EVERY:
                 _save_best(session, trainer.champion(experiment, state))
     return None, None
 
 
-def _ending(session: Session) -> tuple[str | None, Solution | None]:
+def _ending(session: Session, criteria: Criteria) -> tuple[str | None, Solution | None]:
     """Return the criterion that ends the run now, or None; and the best, where it had to be found for that.
 
     Where fitness changes from step to step a goal may be reached by luck, so that it is looked at on all the data.
     """
-    experiment, now = session.experiment, session.now
-    stop, target = experiment.recipe.stop, experiment.task.target
+    experiment = session.experiment
+    if experiment.recipe.stop.solved and experiment.evaluation.examined:
+        passed = _passed(session)
+        if passed is not None:
+            return "solved", passed
+    now = session.now
+    holding = criteria.holding(now.progress)
     # a run takes a step at least, so that it has something to report
-    holding = stop.holding(session.progress, target) if session.progress.step else ()
+    if not holding or not now.progress.step:
+        return None, None
+    if holding[0] not in GOALS or not experiment.task.stochastic:
+        return holding[0], None
     limit = next((name for name in holding if name not in GOALS), None)
-    if not holding or holding[0] not in GOALS or not experiment.task.stochastic:
-        return next(iter(holding), None), None
     if not now.progress.may_confirm:
         return limit, None
     began = time.perf_counter()
     solution = experiment.trainer.best(experiment, now.state)
-    truly = [name for name in stop.holding(now.progress.judged_by(solution.fitness), target) if name in GOALS]
+    truly = [name for name in criteria.holding(now.progress.judged_by(solution.fitness)) if name in GOALS]
     if not truly:
         seconds = now.progress.seconds + time.perf_counter() - began
         session.now = Saved(now.state, replace(now.progress, seconds=seconds, refuted=now.progress.step))
     return (truly[0] if truly else limit), solution
+
+
+def _passed(session: Session) -> Solution | None:
+    """Return the best so far where it passes the task's examinations; one that sat them before is not asked again."""
+    experiment, now = session.experiment, session.now
+    if not now.progress.step or now.progress.improved != now.progress.step:
+        return None
+    began = time.perf_counter()
+    solution = experiment.trainer.champion(experiment, now.state)
+    networks = networks_of(experiment, solution)
+    passed = networks is not None and experiment.evaluation.passes(networks)
+    seconds = now.progress.seconds + time.perf_counter() - began
+    session.now = Saved(now.state, replace(now.progress, seconds=seconds))
+    return solution if passed else None
 
 
 def _finish(session: Session, reason: str | None, solution: Solution | None) -> Result:
@@ -240,10 +269,8 @@ def _loaded(experiment: Experiment, folder: Folder) -> Saved[Any]:
 def _save(session: Session) -> None:
     if session.saved == session.progress.step:
         return
+    session.watchers.hook.vynapse_checkpoint_started(progress=session.progress)
     if session.writes:
-        # a resumed run needs the table up to its checkpoint, after a power cut too
-        if session.folder.metrics.exists():
-            synchronise(session.folder.metrics)
         checkpoint.save(session.folder.checkpoint, session.now)
     session.saved, session.saved_at = session.progress.step, time.monotonic()
 
@@ -281,6 +308,7 @@ def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) 
         status="running",
         started=now,
         finished=None,
+        **({"device": experiment.choice.record()} if experiment.choice else {}),
         **environment(packages),
     )
 

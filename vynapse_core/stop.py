@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """When a run stops: the first criterion that holds, and how far the run has come."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf, isfinite, isnan
 from typing import Any, Self
@@ -46,23 +47,18 @@ class Stop(Settings):
             return {**data, "steps": DEFAULT_STEPS}
         return data
 
-    def holding(self, progress: "Progress", target: float | None) -> tuple[str, ...]:
-        """Return the names of all criteria that hold, goals first. `target` is the task's fitness when solved."""
-        loss = progress.loss
-        criteria = {
-            "solved": self.solved and target is not None and progress.best >= target,
-            "fitness": self.fitness is not None and progress.best >= self.fitness,
-            "loss": self.loss is not None and loss is not None and loss <= self.loss,
-            "patience": self.patience is not None and progress.step - progress.improved >= self.patience,
-            "steps": self.steps is not None and progress.step >= self.steps,
-            "evaluations": self.evaluations is not None and progress.evaluations >= self.evaluations,
-            "seconds": self.seconds is not None and progress.seconds >= self.seconds,
+    def criteria(self, target: float | None) -> "Criteria":
+        """Return the criteria that are set. `target` is the task's fitness when solved."""
+        limits = {
+            "solved": target if self.solved else None,
+            "fitness": self.fitness,
+            "loss": self.loss,
+            "patience": self.patience,
+            "steps": self.steps,
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
         }
-        return tuple(name for name, holds in criteria.items() if holds)
-
-    def reached(self, progress: "Progress", target: float | None) -> str | None:
-        """Return the name of the first criterion that holds, or None."""
-        return next(iter(self.holding(progress, target)), None)
+        return Criteria(tuple((name, HOLDS[name], limit) for name, limit in limits.items() if limit is not None))
 
 
 @dataclass(frozen=True)
@@ -95,18 +91,18 @@ class Progress:
     def after(self, report: Report, seconds: float) -> Self:
         """Return the progress after a step that took `seconds`."""
         better = report.best > self.best
-        losses = (self.loss, float(report.columns.get("loss", -report.best)))
+        loss = float(report.columns.get("loss", -report.best))
         # what the first report counts was evaluated since the start
         spent = seconds if self.step else self.seconds + seconds
-        return replace(
-            self,
+        return type(self)(
             step=report.step,
             evaluations=report.evaluations,
             seconds=self.seconds + seconds,
             best=float(report.best) if better else self.best,
             improved=report.step if better else self.improved,
+            loss=self.loss if isnan(loss) or (self.loss is not None and self.loss <= loss) else loss,
             evaluations_per_second=(report.evaluations - self.evaluations) / max(spent, 1e-9),
-            loss=min((loss for loss in losses if loss is not None and not isnan(loss)), default=None),
+            refuted=self.refuted,
         )
 
     def judged_by(self, fitness: float | None) -> Self:
@@ -130,3 +126,27 @@ class Progress:
         if not self.best < inf:
             return f"its best fitness is {self.best}"
         return ""
+
+
+HOLDS: dict[str, Callable[[Progress, float], bool]] = {
+    "solved": lambda progress, limit: progress.best >= limit,
+    "fitness": lambda progress, limit: progress.best >= limit,
+    "loss": lambda progress, limit: progress.loss is not None and progress.loss <= limit,
+    "patience": lambda progress, limit: progress.step - progress.improved >= limit,
+    "steps": lambda progress, limit: progress.step >= limit,
+    "evaluations": lambda progress, limit: progress.evaluations >= limit,
+    "seconds": lambda progress, limit: progress.seconds >= limit,
+}
+"""When each criterion holds."""
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """The criteria of a run that are set, goals first."""
+
+    tests: tuple[tuple[str, Callable[[Progress, float], bool], float], ...]
+    """Of each its name, its test, and the limit that the test takes."""
+
+    def holding(self, progress: Progress) -> list[str]:
+        """Return the names of all criteria that hold, goals first."""
+        return [name for name, holds, limit in self.tests if holds(progress, limit)]

@@ -16,20 +16,19 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.random import Generator, Philox, SeedSequence
-from numpy.random.bit_generator import ISeedSequence
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from vynapse_core import draws
+from vynapse_core import draws, philox
 from vynapse_core.draws import Number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import ArrayLike, DTypeLike
 
@@ -38,6 +37,7 @@ Shape: TypeAlias = int | tuple[int, ...]
 
 BLOCK = 8192
 """Words made at a time: 64 KiB, so that the passes over a block stay in a core's cache."""
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Streams:
         """Return the stream at `path`, at its first word. Calling again returns the same draws again."""
         if not path:
             raise ValueError('a stream needs a name, such as streams("mutation", step)')
-        encoding = self._prefix + b"".join(map(_encoded, path))
+        encoding = b"".join([self._prefix, *[_encoded(part) for part in path]])
         return Stream(blake2b(encoding, digest_size=16, person=b"vynapse stream").digest())
 
     def within(self, *path: Part) -> Streams:
@@ -71,21 +71,32 @@ class Streams:
 class Stream:
     """One stream of draws. Its key never changes; its only state is `position`, the words used so far."""
 
+    __slots__ = ("_generator", "_key", "position")
+
     def __init__(self, key: bytes) -> None:
         if len(key) != 16:
             raise ValueError(f"a stream's key has 16 bytes, found {len(key)}")
         self._key = key
+        self._generator: Generator | None = None
         self.position = 0
 
     @property
     def key(self) -> tuple[int, int]:
         """The two 64-bit words of the Philox key."""
-        return int.from_bytes(self._key[:8], "little"), int.from_bytes(self._key[8:], "little")
+        return philox.key_words(self._key)
 
-    @cached_property
+    @property
+    def used(self) -> bool:
+        """Whether a word has been taken, or the generator asked for."""
+        return self.position > 0 or self._generator is not None
+
+    @property
     def generator(self) -> Generator:
         """A NumPy Generator with a key of its own, for what a stream does not offer."""
-        return Generator(_philox(blake2b(self._key, digest_size=16, person=b"vynapse numpy").digest()))
+        if self._generator is None:
+            key = blake2b(self._key, digest_size=16, person=b"vynapse numpy").digest()
+            self._generator = Generator(philox.keyed(key))
+        return self._generator
 
     def uniform(
         self, shape: Shape, low: Number = 0.0, high: Number = 1.0, dtype: DTypeLike = np.float32
@@ -160,70 +171,60 @@ class Stream:
 
         A rate of 0 is never true, a rate of 1 always. Raises ValueError for a rate outside [0, 1].
         """
-        if not np.all(np.greater_equal(rate, 0.0) & np.less_equal(rate, 1.0)):
+        if not draws.within(rate, 0.0, 1.0):
             raise ValueError(f"rate must be within [0, 1], found {rate}")
         return draws.bernoulli(self.uniform(shape), rate)
 
     def words(self, shape: Shape) -> NDArray[np.uint64]:
         """Return the next words of the stream, uint64."""
-        count = _count(shape)
-        self.position += count
-        return self._bits.random_raw(count).reshape(shape)
+        return self._next(_count(shape)).reshape(shape)
 
     def reserve(self, words: int) -> tuple[int, int, int]:
         """Leave the next words to a device that makes them itself: (key0, key1, index of the first word)."""
-        first, end = self.position, self.position + _count(words)
-        blocks_made = -(-first // 4)
-        if end // 4 >= blocks_made:
-            self._bits.advance(end // 4 - blocks_made)
-            self._bits.random_raw(end % 4, output=False)
-        else:
-            self._bits.random_raw(end - first, output=False)
-        self.position = end
+        first = self.position
+        self.position += _count(words)
         return (*self.key, first)
 
-    @cached_property
-    def _bits(self) -> Philox:
-        """NumPy's Philox, made at the first draw: many streams are named, few of them drawn from."""
-        return _philox(self._key)
+    def _next(self, count: int) -> NDArray[np.uint64]:
+        """Return the next words, a new array."""
+        first = self.position
+        self.position = first + count
+        return philox.words(self._key, first, count)
 
-    def _blocks(self, count: int) -> Iterator[tuple[int, NDArray[np.uint64]]]:
-        """Yield (offset, next words) until `count` words are used; each block is a new array."""
-        self.position += count
-        raw = self._bits.random_raw
+    def _blocks(self, count: int) -> Iterable[tuple[int, NDArray[np.uint64]]]:
+        """Return (offset, next words) until `count` words are used; each block is a new array."""
+        return self._several(count) if count > BLOCK else ((0, self._next(count)),) if count else ()
+
+    def _several(self, count: int) -> Iterator[tuple[int, NDArray[np.uint64]]]:
         for start in range(0, count, BLOCK):
-            yield start, raw(min(BLOCK, count - start))
-
-
-class _Key(ISeedSequence):
-    """Hands a key to Philox as its seed: `Philox(key=...)` asks for entropy first, at thrice the time."""
-
-    def __init__(self, words: NDArray[np.uint64]) -> None:
-        self.words = words
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
-        return self.words
-
-
-def _philox(key: bytes) -> Philox:
-    words = np.frombuffer(key, "<u8").astype(np.uint64, copy=False)
-    return Philox(cast("SeedSequence", _Key(words)))
+            yield start, self._next(min(BLOCK, count - start))
 
 
 def _encoded(part: Part) -> bytes:
     """Encode a part of a path as type, length and bytes, so that no two paths have one encoding."""
+    if type(part) is str or type(part) is int:
+        return _encoded_plain(part)
+    if isinstance(part, str):
+        return _encoded_plain(str(part))
+    if isinstance(part, bool) or not hasattr(part, "__index__"):
+        raise TypeError(f"a stream's path is made of str and int, found {part!r} ({type(part).__name__})")
+    return _encoded_plain(operator.index(part))
+
+
+# a step's streams have its number in common, and every step's their names
+@lru_cache(1024)
+def _encoded_plain(part: str | int) -> bytes:
     if isinstance(part, str):
         body, tag = part.encode(), b"s"
-    elif isinstance(part, bool) or not hasattr(part, "__index__"):
-        raise TypeError(f"a stream's path is made of str and int, found {part!r} ({type(part).__name__})")
     else:
-        number = operator.index(part)
-        body, tag = number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True), b"i"
+        body, tag = part.to_bytes(part.bit_length() // 8 + 1, "little", signed=True), b"i"
     return tag + len(body).to_bytes(4, "little") + body
 
 
 def _count(shape: Shape) -> int:
     """Return the number of elements of `shape`."""
+    if type(shape) is int and shape >= 0:
+        return shape
     sizes = [operator.index(size) for size in (shape if isinstance(shape, tuple) else (shape,))]
     if any(size < 0 for size in sizes):
         raise ValueError(f"sizes must be at least 0, found {shape}")
@@ -232,7 +233,7 @@ def _count(shape: Shape) -> int:
 
 def _float(dtype: DTypeLike) -> np.dtype[Any]:
     kind = np.dtype(dtype)
-    if kind not in (np.float32, np.float64):
+    if kind not in _FLOATS:
         raise ValueError(f"draws are float32 or float64, found {kind}")
     return kind
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from vynapse_core.contracts import Observer
+from vynapse_core.contracts import Observer, Report
 from vynapse_core.errors import RunError, VynapseError
 from vynapse_core.experiment import Experiment
 from vynapse_core.failure import said
@@ -13,6 +14,9 @@ from vynapse_core.plugins import HookRelay, relay
 
 if TYPE_CHECKING:
     from vynapse_core.run import Result
+    from vynapse_core.stop import Progress
+
+    Tell = Callable[[Report, Progress], Any]
 
 
 class Watcher:
@@ -31,6 +35,33 @@ def watchers(experiment: Experiment) -> HookRelay:
         for index, observer in enumerate(experiment.recipe.observers):
             found.register(Watcher(observer), name=f"observers.{index}")
     return found
+
+
+def step_teller(told: HookRelay) -> Tell:
+    """Return what tells all watchers of a step: pluggy's call, its look-ups done once and not at every step."""
+    hook = told.hook.vynapse_step_finished
+    found = list(reversed(hook.get_hookimpls()))
+    if any(each.wrapper or each.hookwrapper for each in found):
+        return lambda report, progress: hook(report=report, progress=progress)
+    calls = tuple(_taking(each.function, each.argnames) for each in found)
+
+    def tell(report: Report, progress: Progress) -> None:
+        for call in calls:
+            call(report, progress)
+
+    return tell
+
+
+def _taking(function: Callable[..., Any], names: Sequence[str]) -> Tell:
+    """Return `function`, which takes some of the hook's arguments in some order, as one that takes them all."""
+    if tuple(names) == ("report", "progress"):
+        return function
+
+    def call(report: Report, progress: Progress) -> None:
+        given = {"report": report, "progress": progress}
+        function(*[given[name] for name in names])
+
+    return call
 
 
 def tell_end(told: HookRelay, result: Result) -> list[str]:

@@ -58,15 +58,19 @@ class Console(Observer):
         self._live, self._gone, self._due = None, self._silent, float("-inf")
         self._best, self._marks, self._last, self._printed = [], deque(maxlen=SPEED_FRAMES), None, None
         self._say(title(experiment) + (f" · resumed after step {resumed_at:,}" if resumed_at is not None else ""))
+        if experiment.choice is not None:
+            self._say(str(experiment.choice))
         if not self._gone and sys.stdout is not None and sys.stdout.isatty():
             self._open()
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
         """Show the step, if enough time has passed since the last one shown."""
+        if self._gone:
+            return
         self._last = (report, progress)
         now = time.monotonic()
-        if self._gone or now < self._due:
+        if now < self._due:
             return
         if self._live is None:
             self._due = now + self.every

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """`metrics.csv`: one row a step."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar
 
+import orjson
 from pydantic import PrivateAttr
 
 from vynapse_core.contracts.observer import Observer
@@ -13,6 +14,7 @@ from vynapse_core.contracts.trainer import Report
 from vynapse_core.errors import CheckpointError
 from vynapse_core.files import replace_file
 from vynapse_core.hooks import hookimpl
+from vynapse_core.observers.lines import Lines
 from vynapse_core.stop import Progress
 
 if TYPE_CHECKING:
@@ -23,51 +25,68 @@ TIME_COLUMNS = ("seconds", "evaluations_per_second")
 
 
 class Csv(Observer):
-    """Writes `metrics.csv` into the run's folder, each row at once, so that a killed run loses none."""
+    """Writes `metrics.csv` into the run's folder; what a run resumed from a checkpoint needs is never lost."""
 
     name: ClassVar[str] = "metrics.csv"
-    _file: TextIO | None = PrivateAttr(None)
-    _columns: tuple[str, ...] = PrivateAttr(())
+    _table: "Table | None" = PrivateAttr(None)
 
     @hookimpl
     def vynapse_run_started(self, folder: Path, resumed_at: int | None) -> None:
         """Open the table; on resuming, drop what was written after the checkpoint."""
         path = folder / self.name
-        self._columns = cut_after(path, resumed_at) if resumed_at else ()
-        self._file = path.open("a" if self._columns else "w", encoding="utf-8", newline="")
+        columns = cut_after(path, resumed_at) if resumed_at else ()
+        self._table = Table(Lines(path, "ab" if columns else "wb"), columns)
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
         """Write a row, and before the first one the names of the columns."""
-        if self._file is None:
-            return
-        values = row(report, progress)
-        if not self._columns:
-            self._columns = tuple(values)
-            self._file.write(",".join(self._columns) + "\n")
-        self._file.write(",".join(str(values.get(name, "")) for name in self._columns) + "\n")
-        self._file.flush()
+        if (table := self._table) is not None:
+            table.add(report, progress)
+
+    @hookimpl
+    def vynapse_checkpoint_started(self) -> None:
+        """Wait until the disk has all rows: a resumed run needs those up to its checkpoint, after a power cut too."""
+        if self._table is not None:
+            self._table.lines.synchronise()
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
         """Close the table; where the run has failed already, a disk that is full is no more news."""
-        if self._file is not None:
+        if self._table is not None:
             with suppress(*(() if result.status == "finished" else (OSError,))):
-                self._file.close()
+                self._table.lines.close()
 
 
-def row(report: Report, progress: Progress) -> Mapping[str, object]:
-    """Return the columns of a step; floats are written so that reading them gives the same bits."""
-    return {
-        "step": report.step,
-        "evaluations": report.evaluations,
-        "seconds": f"{progress.seconds:.6f}",
-        "best": float(report.best),
-        "mean": float(report.mean),
-        "worst": float(report.worst),
-        "evaluations_per_second": f"{progress.evaluations_per_second:.1f}",
-        **report.columns,
-    }
+class Table:
+    """Rows under the same columns: those of the first row, or of the table that is gone on with."""
+
+    def __init__(self, lines: Lines, columns: Sequence[str] = ()) -> None:
+        self.lines = lines
+        self.columns = columns
+
+    def add(self, report: Report, progress: Progress) -> None:
+        """Add the row of a step; floats are written so that reading them gives the same bits."""
+        row = {
+            "step": report.step,
+            "evaluations": report.evaluations,
+            "seconds": round(progress.seconds, 6),
+            "best": float(report.best),
+            "mean": float(report.mean),
+            "worst": float(report.worst),
+            "evaluations_per_second": round(progress.evaluations_per_second, 1),
+            **report.columns,
+        }
+        head = b""
+        if not self.columns:
+            self.columns = tuple(row)
+            head = ",".join(self.columns).encode() + b"\n"
+        self.lines.add(head + written([row.get(name, "") for name in self.columns]))
+
+
+def written(values: Sequence[object]) -> bytes:
+    """Return a line of numbers. JSON writes them ten times as fast as Python, and has no infinities."""
+    line = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY, default=str)[1:-1] + b"\n"
+    return (",".join(map(str, values)) + "\n").encode() if b"null" in line else line
 
 
 def cut_after(path: Path, step: int) -> tuple[str, ...]:

@@ -52,20 +52,21 @@ class Jsonl(Observer):
             step=resumed_at or 0,
             device=type(recipe.device).__name__,
         )
+        if experiment.choice is not None:
+            self._log.info("device_picked", **experiment.choice.record())
         for plugin in experiment.catalogue.failures:
             self._log.warning("plugin_failed", package=plugin.package, plugin=plugin.name, cause=plugin.failure)
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
         """Log an improvement, and individuals that failed."""
-        if self._log is None:
+        failed, improved = report.columns.get("failed"), progress.improved == report.step
+        if not (failed or improved or self.every_step) or (log := self._log) is None:
             return
-        if failed := report.columns.get("failed"):
-            self._log.warning("individuals_failed", step=report.step, failed=int(failed))
-        if self.every_step or progress.improved == report.step:
-            self._log.info(
-                "step" if progress.improved != report.step else "improved", step=report.step, best=report.best
-            )
+        if failed:
+            log.warning("individuals_failed", step=report.step, failed=int(failed))
+        if improved or self.every_step:
+            log.info("improved" if improved else "step", step=report.step, best=report.best)
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:

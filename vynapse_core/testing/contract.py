@@ -84,7 +84,7 @@ class Contract:
         first = draw(rng)
         differs = difference(first, draw(stream(0)), "result")
         self.require(not differs, f"{name} gives the same bits for the same stream", f"two calls differ in {differs}")
-        drawn = rng.position > 0 or "generator" in vars(rng)
+        drawn = rng.used
         if deterministic or (deterministic is None and not drawn):
             return first
         self.require(

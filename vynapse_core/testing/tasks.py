@@ -106,16 +106,23 @@ def _check_supervised(contract: Contract, task: SupervisedTask) -> None:
 def _check_data(contract: Contract, task: SupervisedTask, split: str, data: Dataset) -> None:
     x, y, n = data.x, data.y, len(data)
     contract.require(n > 0, "a split has samples", f"none in {split!r}")
-    right = x.dtype == np.float32 and x.shape == (n, *task.inputs)
+    # of a sequential task each sample has T time steps, the last S of them with targets
+    steps, scored = (x.shape[1:2], y.shape[1:2]) if task.sequential else ((), ())
+    right = x.dtype == np.float32 and x.shape == (n, *steps, *task.inputs)
     contract.require(
-        right, f"x is float32 [n, ...] with samples of the shape {task.inputs}", f"{shaped(x)} in {split!r}"
+        right,
+        f"x is float32 [n{', T' * len(steps)}, ...] with samples of the shape {task.inputs}",
+        f"{shaped(x)} in {split!r}",
     )
-    ids = y.dtype == np.int64 and y.shape == (n,)
-    numbers = y.dtype == np.float32 and y.shape == (n, task.outputs)
+    ids = y.dtype == np.int64 and y.shape == (n, *scored)
+    numbers = y.dtype == np.float32 and y.shape == (n, *scored, task.outputs)
     contract.require(
         ids or numbers,
-        f"y is int64 [n], class ids, or float32 [n, {task.outputs}], numbers",
+        f"y is int64 [n{', S' * len(scored)}], class ids, or float32 [n{', S' * len(scored)}, {task.outputs}], numbers",
         f"{shaped(y)} in {split!r}",
+    )
+    contract.require(
+        scored <= steps and 0 not in scored, "targets belong to the last of the time steps", f"{shaped(y)} in {split!r}"
     )
     contract.require(np.isfinite(x).all() and np.isfinite(y).all(), "data is finite", f"NaN or infinity in {split!r}")
     if ids:
@@ -131,16 +138,21 @@ def _check_measured(contract: Contract, task: SupervisedTask) -> None:
 
     data = task.data(task.splits[0]).take(np.arange(min(len(task.data(task.splits[0])), 32)))
     builder = Builder(catalogues.installed().ops)
+    y = data.y.reshape(-1, *data.y.shape[2:]) if task.sequential else data.y
     prediction = builder.input("prediction", ("B", task.outputs))
-    target = builder.input("target", ("B", *data.y.shape[1:]), str(data.y.dtype))
-    outputs = {"loss": contract.call(task.loss.build, prediction, target, given="its targets")}
+    target = builder.input("target", ("B", *y.shape[1:]), str(y.dtype))
+    outputs = {
+        "loss": contract.call(task.loss.build, prediction, target, given="its targets"),
+        "fitness": contract.call(task.build_fitness, prediction, target, given="its targets"),
+    }
     if task.classification:
         outputs["accuracy"] = contract.call(task.loss.correct, prediction, target, given="its targets").mean()
     program = Reference().compile(builder.graph(outputs), per_network=("prediction",))
-    measured = program({}, {"prediction": np.full((1, len(data), task.outputs), 0.1, np.float32), "target": data.y})
-    contract.require(
-        np.isfinite(measured["loss"]).all(), "its loss is finite for constant predictions", f"{measured['loss']}"
-    )
+    measured = program({}, {"prediction": np.full((1, len(y), task.outputs), 0.1, np.float32), "target": y})
+    for name in ("loss", "fitness"):
+        contract.require(
+            np.isfinite(measured[name]).all(), f"its {name} is finite for constant predictions", f"{measured[name]}"
+        )
     contract.require(
         task.fitness == "loss" or task.classification,
         "fitness is the accuracy only where targets are classes",
