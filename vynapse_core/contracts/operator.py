@@ -28,7 +28,10 @@ class Mutation(Component):
         """
 
     def on(self, device: Device) -> Callable[[Genes, Stream, Clock], Genes]:
-        """Return `mutate` in the form that suits a device: the same draws and changes, sooner."""
+        """Return `mutate` in the form that suits a device: the same draws and changes, sooner.
+
+        That form may write to the genes it is given, which are the caller's own.
+        """
         return self.mutate
 
 

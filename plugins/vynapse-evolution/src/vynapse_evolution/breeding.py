@@ -25,6 +25,7 @@ def breeding(
     """
     select = mixture(selectors, device)
     pair = pairing(device)
+    take = taking(device)
     cross = None if isinstance(crossover, Clone) else crossover.on(device)
     changes = [mutation.on(device) for mutation in mutations]
 
@@ -32,7 +33,7 @@ def breeding(
         fitness, step = population.fitness, clock.step
         if cross is None:
             mothers = select(fitness, n, streams("selection", step))
-            genes = population.genes.take(mothers)
+            genes = take(population.genes, mothers)
             parents = np.stack([population.ids[mothers], np.full(n, -1)], axis=1)
         else:
             chosen = select(fitness, 2 * n, streams("selection", step))
@@ -43,6 +44,26 @@ def breeding(
         return genes, parents
 
     return breed
+
+
+def taking(device: Device) -> Callable[[Genes, Array], Genes]:
+    """Return the function (genes, chosen) -> copies of the chosen, on all threads where the device compiles."""
+    if not device.compiles:
+        return Genes.take
+    from vynapse_evolution.routines import for_genes
+    from vynapse_evolution.routines.selection import rows
+
+    runs = for_genes(device, rows)
+
+    def take(genes: Genes, chosen: Array) -> Genes:
+        run = runs.get(genes.values.dtype)
+        if run is None or genes.structure:
+            return genes.take(chosen)
+        values = np.empty((len(chosen), genes.values.shape[1]), genes.values.dtype)
+        run(len(chosen), np.ascontiguousarray(genes.values), chosen, values)
+        return Genes(values, bounds=genes.bounds)
+
+    return take
 
 
 def pairing(device: Device) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:

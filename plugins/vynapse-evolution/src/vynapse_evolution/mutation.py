@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from vynapse_core import Array, Clock, Device, Genes, Mutation, RunError, Scheduled, Stream, mistake, value_at
 from vynapse_evolution.probe import first_genes
-from vynapse_evolution.sites import sites
+from vynapse_evolution.sites import SPARSE, sites
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 MOST = 0.5
 """Probability from which all individuals are changed, and those put back that should not be: it is quicker."""
-SHARES, SHARE = 16, 4096
-"""Into how many shares a compiled mutation parts a population at most, and genes that are worth one."""
 
 
 class GeneWise(Mutation):
@@ -115,24 +113,24 @@ class Gaussian(GeneWise):
         return noise
 
     def on(self, device: Device) -> Callable[[Genes, Stream, Clock], Genes]:
-        """Return `mutate`, as a loop where the device compiles and all genes of most individuals change."""
+        """Return `mutate`, as a loop where the device compiles: for all genes of most individuals, or few of all."""
         if not device.compiles or self.only is not None:
             return self.mutate
-        from vynapse_evolution.routines.mutation import add_noise, space
+        from vynapse_evolution.routines.mutation import noise_on_all
+        from vynapse_evolution.routines.sites import noise_on_few
 
-        run = device.routine(add_noise)
+        on_all, on_few = noise_on_all(device), noise_on_few(device)
 
         def mutate(genes: Genes, rng: Stream, clock: Clock) -> Genes:
-            values, probability = genes.values, value_at(self.probability, clock)
-            n, w = values.shape
-            if values.dtype != np.float32 or value_at(self.rate, clock) < 1 or probability < MOST:
+            probability, rate = value_at(self.probability, clock), value_at(self.rate, clock)
+            sigma = value_at(self.sigma, clock)
+            if genes.values.dtype == np.float32 and rate >= 1 and probability >= MOST:
+                on_all(genes, probability, sigma, rng)
+            elif genes.values.dtype == np.float32 and rate < SPARSE and probability >= 1:
+                on_few(genes, rate, sigma, rng)
+            else:
                 return self.mutate(genes, rng, clock)
-            words = (n * w + 1) // 2 + (-(-n // 2) if probability < 1 else 0)
-            low, high = genes.bounds or (-np.inf, np.inf)
-            changed, shares = values.copy(), min(SHARES, 1 + n * w // SHARE)
-            sigma, flat = value_at(self.sigma, clock), changed.reshape(-1)
-            run(shares, *rng.reserve(words), probability, sigma, low, high, n, w, flat, *space(shares))
-            return Genes(changed, genes.structure, genes.bounds)
+            return genes
 
         return mutate
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Sites: which of many genes an operator changes, each independently with the same probability."""
 
+from collections.abc import Callable
 from math import log1p, sqrt
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,7 +13,17 @@ SPARSE = 0.1
 """Rate below which it is quicker to draw the gaps between sites than to toss a coin for each gene."""
 
 
-def sites(rate: float, count: int, rng: Stream) -> Array:
+Gaps: TypeAlias = Callable[[float, int, int, Stream], Array]
+
+
+def gaps(rate: float, n: int, most: int, rng: Stream) -> Array:
+    """Return n geometric gaps, int64 from 1 to most + 1: how far each chosen gene lies behind the one before."""
+    u = rng.uniform(n, dtype=np.float64)
+    whole: Array = np.minimum(np.log1p(-u) / log1p(-rate), most).astype(np.int64)
+    return whole + 1
+
+
+def sites(rate: float, count: int, rng: Stream, gaps: Gaps = gaps) -> Array:
     """Return those of 0 .. count-1, int64 in rising order, that are chosen, each with probability `rate`.
 
     A low rate costs as many draws as there are sites: the gaps between chosen genes are geometric, floor(log(1 − u) /
@@ -25,9 +37,7 @@ def sites(rate: float, count: int, rng: Stream) -> Array:
     last = -1
     while last < count:
         expected = rate * (count - 1 - last)
-        u = rng.uniform(int(expected + 4 * sqrt(expected)) + 4, dtype=np.float64)
-        gaps = np.minimum(np.log1p(-u) / log1p(-rate), count)
-        places = last + np.cumsum(gaps.astype(np.int64) + 1)
+        places = last + np.cumsum(gaps(rate, int(expected + 4 * sqrt(expected)) + 4, count, rng))
         last = int(places[-1])
         found.append(places)
     places = np.concatenate(found) if len(found) > 1 else found[0]

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from vynapse_core import fill_words, normals_of, routine, uniform_of
+from vynapse_core import Device, Genes, Stream, fill_words, normals_of, routine, uniform_of
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _PIECE = 1024
 """Words made at a time, so that they and their normals stay in a core's first cache."""
+SHARES, SHARE = 16, 4096
+"""Into how many shares a population is parted at most, and genes that are worth one."""
 
 
 @routine(
@@ -82,6 +85,16 @@ def add_noise(
             row = stop
 
 
-def space(shares: int) -> tuple[Any, Any]:
-    """Return the routine's space for so many shares."""
-    return np.empty((shares, _PIECE), np.uint64), np.empty((shares, 4 * _PIECE), np.float32)
+def noise_on_all(device: Device) -> Callable[[Genes, float, float, Stream], None]:
+    """Return the function (genes, probability, sigma, rng) that adds noise to all genes of some, in place."""
+    run = device.routine(add_noise)
+
+    def compiled(genes: Genes, probability: float, sigma: float, rng: Stream) -> None:
+        n, w = genes.values.shape
+        words = (n * w + 1) // 2 + (-(-n // 2) if probability < 1 else 0)
+        low, high = genes.bounds or (-np.inf, np.inf)
+        shares = min(SHARES, 1 + n * w // SHARE)
+        space = np.empty((shares, _PIECE), np.uint64), np.empty((shares, 4 * _PIECE), np.float32)
+        run(shares, *rng.reserve(words), probability, sigma, low, high, n, w, genes.values.reshape(-1), *space)
+
+    return compiled

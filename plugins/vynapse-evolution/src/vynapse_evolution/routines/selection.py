@@ -44,3 +44,11 @@ def couples(
         fathers[i] = father
         parents[i, 0] = ids[mother]
         parents[i, 1] = ids[father]
+
+
+@routine("{genes}[:, :], int64[:], {genes}[:, :]", grain=64)
+def rows(first: Any, last: Any, genes: Any, chosen: Any, out: Any) -> None:
+    """Write the rows of genes [P, w] at `chosen` [n]."""
+    for i in range(first, last):
+        for k in range(genes.shape[1]):
+            out[i, k] = genes[chosen[i], k]

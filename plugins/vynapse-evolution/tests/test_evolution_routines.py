@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Operators as loops: they do what NumPy's forms do, with the same draws, on any number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from vynapse_core import Clock, Genes, Population, RunError, Streams
+from vynapse_core.devices.reference import Reference
+from vynapse_evolution.breeding import breeding
+from vynapse_evolution.crossover import Clone, UniformCrossover
+from vynapse_evolution.measures import measuring
+from vynapse_evolution.mutation import Gaussian
+from vynapse_evolution.replacement import Plus
+from vynapse_evolution.selection import Random, Tournament
+
+numba = pytest.importorskip("vynapse_numba.device").Numba
+DEVICES = (numba(threads=1), numba(threads=2))
+WIDTHS = st.sampled_from([0, 1, 2, 17, 63, 64, 65, 130, 2049, 2100])
+CLOCK = Clock(3, 10)
+
+
+def rng(seed=0):
+    return Streams(seed)("test")
+
+
+def values(n, w, seed=0, dtype=np.float32):
+    if dtype == np.uint8:
+        return rng(seed).bernoulli(0.5, (n, w)).view(np.uint8)
+    return rng(seed).normal((n, w))
+
+
+def population(n, w, seed=0, levels=5, dtype=np.float32):
+    fitness = rng(seed + 1).integers(0, levels, n).astype(float)
+    fitness[rng(seed + 2).bernoulli(0.1, n)] = -np.inf
+    born = Population.born(Genes(values(n, w, seed, dtype)), fitness, 100 * seed)
+    return born.older()
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.genes.values, other.genes.values)
+    for name in ("fitness", "ids", "parents", "ages"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("selector", [Tournament(size=1), Tournament(size=3), Tournament(size=6), Random()])
+@settings(max_examples=25, deadline=None)
+@given(p=st.integers(1, 30), n=st.sampled_from([0, 1, 2, 7, 9000]), used=st.integers(0, 9), seed=st.integers(0, 99))
+def test_a_compiled_selection_chooses_whom_the_plain_one_chooses(device, selector, p, n, used, seed):
+    fitness = population(p, 1, seed).fitness
+    streams = rng(seed), rng(seed)
+    for stream in streams:
+        stream.words(used)
+    expected, found = selector.select(fitness, n, streams[0]), selector.on(device)(fitness, n, streams[1])
+    assert found.tolist() == expected.tolist()
+    assert streams[0].position == streams[1].position
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(0, 9),
+    w=WIDTHS,
+    rate=st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]),
+    swap=st.sampled_from([0.5, 0.2]),
+    dtype=st.sampled_from([np.float32, np.uint8, np.float64]),
+    used=st.integers(0, 5),
+)
+def test_a_compiled_crossover_makes_the_children_of_the_plain_one(device, n, w, rate, swap, dtype, used):
+    genes = Genes(values(6, w).astype(dtype))
+    mothers, fathers = rng(1).integers(0, 6, n), rng(2).integers(0, 6, n)
+    crossover = UniformCrossover(rate=rate, swap=swap)
+    streams = rng(3), rng(3)
+    for stream in streams:
+        stream.words(used)
+    expected = crossover.cross(genes.take(mothers), genes.take(fathers), streams[0], CLOCK)
+    found = crossover.on(device)(genes, mothers, fathers, streams[1], CLOCK)
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert streams[0].position == streams[1].position
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(0, 9),
+    w=WIDTHS,
+    probability=st.sampled_from([0.2, 0.5, 0.8, 1.0]),
+    rate=st.sampled_from([0.0, 0.01, 0.07, 0.3, 1.0]),
+    bounds=st.sampled_from([None, (-0.5, 0.5)]),
+    used=st.integers(0, 5),
+)
+def test_compiled_noise_changes_the_genes_that_plain_noise_changes_by_as_much(
+    device, n, w, probability, rate, bounds, used
+):
+    start = values(n, w).clip(*(bounds or (-9, 9)))
+    mutation = Gaussian(sigma=0.5, probability=probability, rate=rate)
+    streams = rng(3), rng(3)
+    for stream in streams:
+        stream.words(used)
+    expected = mutation.mutate(Genes(start.copy(), bounds=bounds), streams[0], CLOCK).values
+    found = mutation.on(device)(Genes(start.copy(), bounds=bounds), streams[1], CLOCK).values
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    assert (found[expected == start] == start[expected == start]).all()
+    assert streams[0].position == streams[1].position
+
+
+@settings(max_examples=10, deadline=None)
+@given(n=st.sampled_from([5, 300]), rate=st.sampled_from([0.05, 1.0]))
+def test_compiled_noise_has_the_same_bits_on_one_thread_and_on_two(n, rate):
+    found = [Gaussian(rate=rate).on(device)(Genes(values(n, 257)), rng(), CLOCK).values for device in DEVICES]
+    assert found[0].tobytes() == found[1].tobytes()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@settings(max_examples=40, deadline=None)
+@given(
+    p=st.integers(1, 40),
+    m=st.integers(1, 40),
+    w=st.sampled_from([0, 1, 17]),
+    levels=st.integers(1, 6),
+    dtype=st.sampled_from([np.float32, np.uint8, np.float64]),
+)
+def test_the_same_live_on_in_a_compiled_survival(device, p, m, w, levels, dtype):
+    parents = population(p, w, 1, levels, np.uint8 if dtype == np.uint8 else np.float32)
+    offspring = population(m, w, 2, levels, np.uint8 if dtype == np.uint8 else np.float32)
+    if dtype == np.float64:
+        parents = Population(Genes(parents.genes.values.astype(dtype)), *_rest(parents))
+        offspring = Population(Genes(offspring.genes.values.astype(dtype)), *_rest(offspring))
+    offspring = Population(offspring.genes, offspring.fitness, offspring.ids, offspring.parents, np.zeros(m, np.int64))
+    same(Plus().on(device)(parents, offspring, rng()), Plus().survive(parents, offspring, rng()))
+
+
+def _rest(population):
+    return population.fitness, population.ids, population.parents, population.ages
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@settings(max_examples=30, deadline=None)
+@given(p=st.sampled_from([1, 2, 40, 1500]), w=st.sampled_from([0, 1, 17, 300]), seed=st.integers(0, 9))
+def test_compiled_statistics_are_the_plain_ones(device, p, w, seed):
+    measured = population(p, w, seed, 50)
+    if not np.isfinite(measured.fitness).any():
+        return
+    expected, spread = measuring(Reference())(measured.fitness, measured.genes.values, "here")
+    found, differing = measuring(device)(measured.fitness, measured.genes.values, "here")
+    assert vars(found) == pytest.approx(vars(expected), rel=1e-9, abs=1e-9)
+    assert differing == pytest.approx(spread, rel=1e-6)
+
+
+@pytest.mark.parametrize("device", [Reference(), *DEVICES])
+def test_a_population_without_hope_is_told_with_its_place(device):
+    with pytest.raises(RunError, match="step 7: none of 3 individuals has a finite fitness"):
+        measuring(device)(np.full(3, -np.inf), values(3, 2), "step 7")
+
+
+@pytest.mark.parametrize("crossover", [Clone(), UniformCrossover()])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_a_compiled_generation_breeds_the_children_of_the_plain_one(crossover, dtype):
+    parents = population(50, 33, dtype=dtype)
+    parts = (Tournament(weight=0.8), Random(weight=0.2)), crossover, ()
+    bred = [breeding(*parts, device)(parents, 70, Streams(4), CLOCK) for device in (Reference(), *DEVICES)]
+    for genes, ids in bred[1:]:
+        assert genes.values.tobytes() == bred[0][0].values.tobytes()
+        assert ids.tolist() == bred[0][1].tolist()
