@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Run: TypeAlias = Callable[..., None]
-"""A routine in some form: `run(rows, *arguments)`."""
+"""A routine in some form: `run(rows, *arguments)`, or `run(rows, *arguments, grain=...)` for another grain."""
 
 _ARGUMENT = re.compile(r"(\{\w+\}|\w+)(?:\[(:(?:, ?:)*)\])?")
 _SCALARS = ("int64", "uint64", "float64")
@@ -53,8 +53,8 @@ class Routine:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             return self.function(*arguments)
 
-    def run(self, rows: int, *arguments: Any) -> None:
-        """Do all `rows` of them, in Python."""
+    def run(self, rows: int, *arguments: Any, grain: int = 0) -> None:
+        """Do all `rows` of them, in Python; no rows are worth another thread."""
         self(0, rows, *arguments)
 
     def of(self, **dtypes: str) -> Routine:

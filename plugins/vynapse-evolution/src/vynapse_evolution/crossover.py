@@ -96,7 +96,7 @@ class UniformCrossover(Exchange):
         plain = super().on(device)
         if not device.compiles:
             return plain
-        from vynapse_evolution.routines import for_genes
+        from vynapse_evolution.routines import for_genes, grain
         from vynapse_evolution.routines.crossover import uniform_crossover
 
         runs = for_genes(device, uniform_crossover)
@@ -109,7 +109,8 @@ class UniformCrossover(Exchange):
             n, w = len(mothers), values.shape[1]
             words = n * -(-w // 64) + (-(-n // 2) if rate < 1 else 0)
             children = np.empty((n, w), values.dtype)
-            run(n, *rng.reserve(words), rate, np.ascontiguousarray(values), mothers, fathers, children)
+            parents = np.ascontiguousarray(values)
+            run(n, *rng.reserve(words), rate, parents, mothers, fathers, children, grain=grain(children))
             return Genes(children, bounds=genes.bounds)
 
         return cross

@@ -29,7 +29,7 @@ class Plus(Replacement):
         """Return `survive`, as a loop where the device compiles."""
         if not device.compiles:
             return self.survive
-        from vynapse_evolution.routines import for_genes
+        from vynapse_evolution.routines import for_genes, grain
         from vynapse_evolution.routines.survival import best_of_both, gathered
 
         choose = device.routine(best_of_both)
@@ -68,6 +68,7 @@ class Plus(Replacement):
                 alive.ids,
                 alive.parents,
                 alive.ages,
+                grain=grain(old.values),
             )
             return alive
 

@@ -52,8 +52,8 @@ class Compiled:
         codes = ("q" * (1 + each.ndim) if each.ndim else _CODES[each.dtype] for each in arguments)
         self._table = struct.Struct("".join(["@", *codes]))
 
-    def __call__(self, rows: int, *arguments: Any) -> None:
-        """Do all rows, on as many threads as are worth it.
+    def __call__(self, rows: int, *arguments: Any, grain: int = 0) -> None:
+        """Do all rows, on as many threads as are worth it: by the rows that are worth one, if not those declared.
 
         Raises TypeError for an array that is not of the dtype and the number of axes declared, or not C-contiguous.
         """
@@ -69,7 +69,7 @@ class Compiled:
                 )
             slots[i : i + 1] = (id(array) + _HEAD, *array.shape)
         table = self._table.pack(*slots)
-        parts = min(-(-rows // self.grain), 4 * self._workers.threads)
+        parts = min(-(-rows // (grain or self.grain)), 4 * self._workers.threads)
         if parts < 2:
             self._entry(table, 0, rows)
         else:
@@ -151,6 +151,7 @@ def _made(routine: Routine) -> bytes:
 
         njit: Any = numba.njit
 
+        @cache
         def built(each: Routine) -> Any:
             if each is high_product:
                 return intrinsics.high_product

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from vynapse_core import Device, Routine, Run
+from vynapse_core import Array, Device, Routine, Run
+
+BYTES = 1 << 17
+"""Bytes of genes that are worth a thread's while."""
+
+
+def grain(genes: Array) -> int:
+    """Return how many rows of genes [P, w] are worth a thread's while."""
+    return max(1, BYTES // max(1, genes.strides[0]))
 
 
 def for_genes(device: Device, routine: Routine) -> Mapping[np.dtype[Any], Run]:

@@ -13,7 +13,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _ONE = np.uint64(1)
 
 
-@routine("uint64, uint64, int64, float64, {genes}[:, :], int64[:], int64[:], {genes}[:, :]", grain=256)
+@routine("uint64, uint64, int64, float64, {genes}[:, :], int64[:], int64[:], {genes}[:, :]")
 def uniform_crossover(
     first: Any,
     last: Any,

@@ -13,7 +13,7 @@ from vynapse_core import Device, Genes, Stream, fill_words, normals_of, routine,
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _PIECE = 1024
 """Words made at a time, so that they and their normals stay in a core's first cache."""
-SHARES, SHARE = 16, 4096
+SHARES, SHARE = 16, 1 << 15
 """Into how many shares a population is parted at most, and genes that are worth one."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from vynapse_core import integer_below, routine, word_block
 
 
-@routine("uint64, uint64, int64, float64[:], int64, int64[:]", grain=4096)
+@routine("uint64, uint64, int64, float64[:], int64, int64[:]", grain=8192)
 def tournaments(first: Any, last: Any, key0: Any, key1: Any, start: Any, fitness: Any, size: Any, winners: Any) -> None:
     """Write the winners of tournaments, int64 [n]: each of `size` individuals drawn from all of `fitness` [P]."""
     p = len(fitness)
@@ -46,7 +46,7 @@ def couples(
         parents[i, 1] = ids[father]
 
 
-@routine("{genes}[:, :], int64[:], {genes}[:, :]", grain=64)
+@routine("{genes}[:, :], int64[:], {genes}[:, :]")
 def rows(first: Any, last: Any, genes: Any, chosen: Any, out: Any) -> None:
     """Write the rows of genes [P, w] at `chosen` [n]."""
     for i in range(first, last):

@@ -33,7 +33,6 @@ def best_of_both(first: Any, last: Any, young: Any, old: Any, border: Any, kept:
 @routine(
     "int64[:], {genes}[:, :], {genes}[:, :], float64[:], float64[:], int64[:], int64[:], int64[:, :], int64[:, :], "
     "int64[:], {genes}[:, :], float64[:], int64[:], int64[:, :], int64[:]",
-    grain=256,
 )
 def gathered(
     first: Any,
