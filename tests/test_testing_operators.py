@@ -63,6 +63,27 @@ class OwnGenerator(Noise):
         return genes.with_values(genes.values + noise)
 
 
+class OtherwiseFast(Noise):
+    """Does something else where a device compiles."""
+
+    def on(self, device):
+        if not device.compiles:
+            return self.mutate
+        return lambda genes, rng, clock: genes.with_values(genes.values + 2 * rng.normal(genes.values.shape))
+
+
+class GreedyFast(Noise):
+    """Draws more where a device compiles."""
+
+    def on(self, device):
+        def mutate(genes, rng, clock):
+            changed = self.mutate(genes, rng, clock)
+            rng.words(2)
+            return changed
+
+        return mutate if device.compiles else self.mutate
+
+
 class FixedGenerator(Noise):
     """Draws the same numbers whatever its stream."""
 
@@ -161,6 +182,8 @@ def test_a_sound_mutation_passes(mutation):
         (Escaping(), "keeps values within the bounds"),
         (Unbinding(), "keeps structure and bounds"),
         (OwnGenerator(), "same bits for the same stream"),
+        (OtherwiseFast(), r"a form that does what mutate does.*\n.*compiles is True, values differ"),
+        (GreedyFast(), r"a form that draws what mutate draws.*\n.*words where mutate takes"),
         (FixedGenerator(), "another stream gives another result.*\n.*drew nothing"),
         (GlobalGenerator(), "from nothing else.*\n.*global generator"),
         (PythonGenerator(), "from nothing else.*\n.*global generator"),

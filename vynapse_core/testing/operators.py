@@ -13,11 +13,12 @@ from vynapse_core.clock import Clock
 from vynapse_core.contracts import Crossover, Mutation
 from vynapse_core.population import Genes
 from vynapse_core.testing.contract import Contract, difference, shaped, stream
+from vynapse_core.testing.forms import check_forms, own
 from vynapse_core.testing.parts import check_component
 from vynapse_core.testing.samples import PLAIN, plain_genes
 
 if TYPE_CHECKING:
-    from vynapse_core.contracts import Genome
+    from vynapse_core.contracts import Device, Genome
     from vynapse_core.streams import Stream
 
 CLOCKS = (Clock(0, 100), Clock(42, 100), Clock(99, 100))
@@ -39,14 +40,14 @@ def check_mutation(mutation: Mutation, *, genome: Genome | None = None, determin
         mutated: Genes = contract.call(mutation.mutate, genes, rng, clock, given=given)
         return mutated
 
-    _check(
-        contract,
-        mutation.encodings,
-        genome,
-        mutate,
-        "mutate",
-        deterministic,
-    )
+    def check_form(genes: Genes) -> None:
+        def form(device: Device) -> Callable[[Stream], Genes]:
+            change = mutation.on(device)
+            return lambda rng: change(own(genes), rng, CLOCKS[1])
+
+        check_forms(contract, "mutate", lambda rng: mutate(genes, rng, CLOCKS[1]), form)
+
+    _check(contract, mutation.encodings, genome, mutate, check_form, "mutate", deterministic)
 
 
 def check_crossover(crossover: Crossover, *, genome: Genome | None = None, deterministic: bool | None = None) -> None:
@@ -64,7 +65,16 @@ def check_crossover(crossover: Crossover, *, genome: Genome | None = None, deter
         children: Genes = contract.call(crossover.cross, mothers, fathers, rng, clock, given=given)
         return children
 
-    _check(contract, crossover.encodings, genome, cross, "cross", deterministic)
+    def check_form(genes: Genes) -> None:
+        mothers, fathers = np.arange(len(genes)), np.roll(np.arange(len(genes)), 1)
+
+        def form(device: Device) -> Callable[[Stream], Genes]:
+            mix = crossover.on(device)
+            return lambda rng: mix(own(genes), mothers, fathers, rng, CLOCKS[1])
+
+        check_forms(contract, "cross", lambda rng: cross(genes, rng, CLOCKS[1]), form)
+
+    _check(contract, crossover.encodings, genome, cross, check_form, "cross", deterministic)
 
 
 def _check(
@@ -72,6 +82,7 @@ def _check(
     encodings: frozenset[str],
     genome: Genome | None,
     operate: Callable[..., Genes],
+    check_form: Callable[[Genes], None],
     name: str,
     deterministic: bool | None,
 ) -> None:
@@ -95,6 +106,8 @@ def _check(
                 _check_genes(contract, genes, operate(genes, stream(1), clock), encoding, name, source is None)
         many = source.initial(64, stream(9)) if source else plain_genes(encoding, 64, 16)
         contract.draws(name, partial(operate, many, clock=CLOCKS[0]), deterministic=deterministic)
+        for genes in (*_genes(encoding, source), many):
+            check_form(genes)
 
 
 def _genes(encoding: str, genome: Genome | None) -> Iterator[Genes]:

@@ -10,6 +10,7 @@ import numpy as np
 from vynapse_core.contracts import Replacement, Selector
 from vynapse_core.population import Array, Population
 from vynapse_core.testing.contract import Contract, difference, shaped, stream
+from vynapse_core.testing.forms import check_forms
 from vynapse_core.testing.parts import check_component
 from vynapse_core.testing.samples import plain_population
 
@@ -55,6 +56,14 @@ def check_selector(selector: Selector, *, objectives: int = 1, deterministic: bo
     for fitness in cases:
         for n in (0, 1, 5, 12):
             select(np.array(fitness), n, stream(n))
+    if objectives == 1:
+        some = np.array(cases[3])
+        check_forms(
+            contract,
+            "select",
+            lambda rng: select(some, 12, rng),
+            lambda device: lambda rng: selector.on(device)(some, 12, rng),
+        )
     ranks = np.array([3.0, 7.0, 0.0, 5.0, 1.0, 6.0, 2.0, 4.0])
     contract.draws("select", lambda rng: select(ranks, 64, rng), deterministic=deterministic)
     _check_preference(contract, ranks, np.bincount(select(ranks, DRAWS, stream(1)), minlength=8))
@@ -88,6 +97,9 @@ def check_replacement(replacement: Replacement, *, deterministic: bool | None = 
         return survivors
 
     contract.draws("survive", survive, deterministic=deterministic)
+    check_forms(
+        contract, "survive", survive, lambda device: lambda rng: replacement.on(device)(parents, offspring, rng)
+    )
 
 
 def _check_preference(contract: Contract, fitness: Array, counts: Array) -> None:

@@ -211,6 +211,13 @@ def _fitness(contract: Contract, task: DirectTask, genes: Genes) -> Array:
 
 def _check_episodic(contract: Contract, task: EpisodicTask) -> None:
     _check_shapes(contract, task)
+    for other, wanted in contract.call(task.examinations, given="its fields"):
+        alike = (other.inputs, other.outputs) == (task.inputs, task.outputs)
+        contract.require(
+            alike and math.isfinite(wanted),
+            "an examination has the task's inputs and outputs, and a finite fitness that is wanted",
+            f"{other.inputs} to {other.outputs}, {wanted!r}",
+        )
     for n in (1, 6):
         reset = partial(contract.call, task.reset, n, given=f"n = {n}")
         state, seen = contract.draws("reset", reset, deterministic=None)
