@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from importlib import import_module
@@ -22,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import machine
+import page
+from images import default_folder
 from rounds import measure
 from sides import Contest, Options
 from tables import as_values, contest_lines, machine_lines
 from workloads import WORKLOADS
-
-PLACE = re.compile(r"(?<=<!-- peers -->\n).*(?=<!-- /peers -->)", re.DOTALL)
-"""Where `--markdown-into` puts the tables."""
 
 
 def main() -> None:
@@ -48,18 +46,16 @@ def main() -> None:
         parser.error(f"unknown workload {', '.join(unknown)}; known: {', '.join(WORKLOADS)}")
     if arguments.rounds < 1 or arguments.seconds < 0:
         parser.error("--rounds must be at least 1, and --seconds at least 0")
-    if arguments.markdown_into and not PLACE.search(arguments.markdown_into.read_text(encoding="utf-8")):
-        parser.error(f"{arguments.markdown_into} has no lines '<!-- peers -->' and '<!-- /peers -->'")
+    if arguments.markdown_into and (missing := page.missing(arguments.markdown_into, "peers")):
+        parser.error(missing)
     # threads of OpenMP that spin while they wait hold up whoever comes next; a setting of the user's own stands
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    options = Options(arguments.seconds, arguments.rounds, arguments.small, arguments.mnist or _default_mnist())
+    options = Options(arguments.seconds, arguments.rounds, arguments.small, arguments.mnist or default_folder())
     values, lines = compare(arguments.workloads or list(WORKLOADS), options)
     if arguments.json:
         arguments.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     if arguments.markdown_into:
-        page = arguments.markdown_into.read_text(encoding="utf-8")
-        tables = "\n".join(lines) + "\n"
-        arguments.markdown_into.write_text(PLACE.sub(lambda _: tables, page), encoding="utf-8")
+        page.put(arguments.markdown_into, "peers", lines)
 
 
 def compare(names: list[str], options: Options) -> tuple[dict[str, Any], list[str]]:
@@ -93,11 +89,6 @@ def _measured(contest: Contest, options: Options, peak: float, contests: dict[st
     taken = f"load average {before} before, {machine.load()} after {time.perf_counter() - began:.0f} s of measuring"
     contests.setdefault("workloads", []).append(as_values(contest, found, peak) | {"taken": taken})
     return [*contest_lines(contest, found, peak), f"- {taken}"]
-
-
-def _default_mnist() -> Path | None:
-    folder = Path(os.environ.get("VYNAPSE_DATA", "")) / "mnist"
-    return folder if os.environ.get("VYNAPSE_DATA") and folder.is_dir() else None
 
 
 if __name__ == "__main__":

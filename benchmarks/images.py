@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,3 +20,9 @@ def images(n: int, folder: Path | None) -> tuple[Array, Array, str]:
     task = installed().build(Task, {"type": "mnist", "path": str(folder)})
     data = task.data("train")
     return np.ascontiguousarray(data.x[:n]), np.ascontiguousarray(data.y[:n]), f"MNIST's first {n:,} training images"
+
+
+def default_folder() -> Path | None:
+    """Return the folder of MNIST's files that the environment names, if it is there."""
+    folder = Path(os.environ.get("VYNAPSE_DATA", "")) / "mnist"
+    return folder if os.environ.get("VYNAPSE_DATA") and folder.is_dir() else None

@@ -25,7 +25,8 @@ def machine_lines(machine: Mapping[str, Any]) -> Iterator[str]:
         )
     yield "- " + ", ".join(f"{name} {value or 'unset'}" for name, value in machine["settings"].items())
     peaks = ", ".join(f"{value:,.0f} ({name})" for name, value in machine["peak"].items())
-    yield f"- large float32 products, GFLOP/s: {peaks}"
+    if peaks:
+        yield f"- large float32 products, GFLOP/s: {peaks}"
     yield f"- load average before: {machine['load_before']}"
 
 
