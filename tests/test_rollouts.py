@@ -25,7 +25,7 @@ TASKS = (
     MountainCarContinuous(episodes=2, limit=60),
     Pendulum(episodes=2, limit=40),
     PoleBalancing(limit=30),
-    PoleBalancing(damping=True, limit=20),
+    PoleBalancing(fitness="damped", limit=20),
     PoleBalancing(poles=1, velocities=False, starts="grid", episodes=5, limit=40),
 )
 

@@ -134,6 +134,38 @@ class Normalising(Linear):
         return Networks(networks.graph, {k: a / np.float32(max(len(a), 1)) for k, a in networks.arrays.items()})
 
 
+class Remembering(Linear):
+    """Adds what it saw before, which is as large as its weights tell."""
+
+    def networks(self, genes):
+        builder = Builder()
+        x, memory = builder.input("x", ("B", 2)), builder.input("memory", ("B", "M"))
+        after = memory * builder.parameter("kept", ("M",)) + x.sum(axes=1, keepdims=True)
+        graph = builder.graph({"y": after.sum(axes=1, keepdims=True), "memory": after})
+        return Networks(graph, {"kept": genes.values})
+
+    def absorb(self, genes, arrays):
+        return genes.with_values(arrays["kept"])
+
+
+class RememberingTogether(Remembering):
+    """Remembers as the others do."""
+
+    def networks(self, genes):
+        networks = super().networks(genes)
+        return Networks(networks.graph, {"kept": networks.arrays["kept"] / np.float32(max(len(genes), 1))})
+
+
+class Amnesiac(Linear):
+    """Takes a memory and gives none."""
+
+    def networks(self, genes):
+        networks = super().networks(genes)
+        builder = Builder()
+        memory = builder.input("memory", ("B", 1))
+        return Networks(builder.graph({"y": builder.extend(networks.graph)["y"] + memory}), networks.arrays)
+
+
 class Lossy(Linear):
     """Loses the bias."""
 
@@ -152,6 +184,7 @@ def test_sound_genomes_pass():
     check_genome(Linear())
     check_genome(Bits())
     check_genome(Tour())
+    check_genome(Remembering())
 
 
 def test_a_genome_is_fitted_to_the_task():
@@ -173,6 +206,8 @@ def test_a_genome_is_fitted_to_the_task():
         (Doubling(), "'w' is float32"),
         (Flat(), r"`y` is \[P, B, k\]"),
         (Normalising(), "depends on its own genes alone"),
+        (RememberingTogether(), "depends on its own genes alone"),
+        (Amnesiac(), "needs an output of the same type"),
         (Lossy(), "own arrays changes nothing"),
         (Stubborn(), "what is absorbed is what the networks have"),
     ],

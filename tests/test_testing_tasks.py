@@ -206,6 +206,21 @@ class PushAlike(Push):
         return super().reset(n, rng.__class__(np.random.default_rng().bytes(16)))
 
 
+class PushAndPull(Push):
+    """Is solved by who also balances a stick, which takes other inputs."""
+
+    def examinations(self):
+        return ((Balance(), 1.0),)
+
+
+class Balance(Push):
+    """Sees less."""
+
+    @property
+    def inputs(self):
+        return (1,)
+
+
 class Formless(Task):
     """Is of no form."""
 
@@ -242,6 +257,7 @@ def test_genes_of_another_encoding_are_handed_in():
         (PushForgetting(), "the same arrays"),
         (PushDoubly(), "rewards as float32"),
         (PushAlike(), "same bits for the same stream"),
+        (PushAndPull(), "an examination has the task's inputs and outputs"),
         (Formless(), "a SupervisedTask, a DirectTask or an EpisodicTask"),
     ],
 )

@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     )
     from vynapse_core.run import Result as Result, run_experiment as run_experiment
     from vynapse_core.schedules import Schedule as Schedule, Scheduled as Scheduled, value_at as value_at
-    from vynapse_core.settings import DataPath as DataPath, mistake as mistake
+    from vynapse_core.settings import DataPath as DataPath, Settings as Settings, mistake as mistake
     from vynapse_core.stop import Progress as Progress
     from vynapse_core.streams import Stream as Stream, Streams as Streams
 
@@ -121,7 +121,7 @@ _NAMES_OF = {
     "routines": "Routine Run routine routine_part",
     "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
-    "settings": "DataPath mistake",
+    "settings": "DataPath Settings mistake",
     "stop": "Progress",
     "streams": "Stream Streams",
 }

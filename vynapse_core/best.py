@@ -29,5 +29,7 @@ def write_best(folder: Path, solution: Solution, networks: Networks | None) -> N
         structure = {f"structure.{name}": array for name, array in solution.genes.structure.items()}
         save_arrays(folder / "genes.safetensors", {"values": solution.genes.values, **structure})
     if networks is not None:
-        save_arrays(folder / "model.safetensors", {name: array[0] for name, array in networks.arrays.items()})
+        # a slice, since a number taken out of an array is no array
+        arrays = {name: array[:1].reshape(array.shape[1:]) for name, array in networks.arrays.items()}
+        save_arrays(folder / "model.safetensors", arrays)
         replace_file(folder / "model.json", networks.graph.to_json().encode())

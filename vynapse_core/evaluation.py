@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -80,10 +80,8 @@ class Evaluation:
         """
         if self._direct is not None:
             raw = self._direct.evaluate(genes)
-        elif self.genome is None:
-            raise TypeError("genes without a genome cannot be decoded")
         else:
-            raw = self.fitness_of_networks(self.genome.networks(genes), step)
+            raw = self.fitness_of_networks(self._decode(genes), step)
         fitness = _numbers(raw, len(genes), self.task).astype(np.float64)
         return np.where(np.isfinite(fitness), fitness, -np.inf)
 
@@ -148,6 +146,12 @@ class Evaluation:
         what = ("loss", "accuracy") if task.classification else ("loss",)
         measured = {split: self.measure(networks, task.data(split), what) for split in task.splits}
         return {split: {name: float(value[0]) for name, value in values.items()} for split, values in measured.items()}
+
+    @cached_property
+    def _decode(self) -> Callable[[Genes], Networks]:
+        if self.genome is None:
+            raise TypeError("genes without a genome cannot be decoded")
+        return self.genome.on(self.device)
 
     @cached_property
     def _learnt(self) -> Dataset:

@@ -143,7 +143,7 @@ def _problems(experiment: Experiment, source: Source | None) -> Iterator[Problem
     for path, part in components(recipe):
         for field, message in (*_misfits(part, experiment), *part.problems(experiment)):
             yield problem((*path, *_keys(field)), message, "", source)
-    if recipe.stop.solved and recipe.task.target is None:
+    if recipe.stop.solved and recipe.task.target is None and not experiment.evaluation.examined:
         yield problem(("stop", "solved"), "this task does not say when it is solved", "", source)
     if recipe.stop.loss is not None and not (isinstance(recipe.task, SupervisedTask) and recipe.task.fitness == "loss"):
         text = "this task's fitness is not a loss with its sign changed"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rollouts: an elementwise task and a policy as one graph, a time step of one episode, that a device repeats.
 
-A row of the program's axis P is one episode of one network: its weights beside the numbers of its state. Rows that have
-ended are left out when the next steps begin, so that a population's short episodes do not wait for its longest.
+A row of the program's axis P is one episode of one network: its weights beside the numbers of its state. A row that has
+ended costs little, since its state rests; once many have, they are left out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from vynapse_core.tracing import traced
 
 FEWEST, MOST = 16, 256
 """Time steps between two looks at who still plays; between these bounds, half of those played so far."""
+CROWDED = 0.75
+"""The share of rows that must play for all of them to be kept."""
 MOST_BYTES = 2**26
 """Of the weights of the rows played at a time."""
 
@@ -77,10 +79,12 @@ class Rollout:
             # float32 within a few steps, float64 over an episode
             total[rows] += state[:, -2]
             playing = state[:, -1] > 0
-            if not playing.all():
-                rows = rows[playing]
+            count = np.count_nonzero(playing)
+            if not count:
+                break
+            if count < CROWDED * len(rows):
+                rows, state = rows[playing], state[playing]
                 arrays = {name: array[rows // episodes] for name, array in weights.items()}
-            state = state[playing]
             state[:, -2] = 0
         mean: Array = total.reshape(p, episodes).mean(axis=1)
         return mean
@@ -93,28 +97,40 @@ def step_graph(task: ElementwiseTask, policy: Graph, ops: Mapping[str, Op] = OPS
     parameters are the policy's. Raises GraphError for a task whose functions cannot be traced or do not fit the policy.
     """
     builder = Builder(ops)
-    components = len(task.components)
     single, x = _one_sample(policy, ops)
     name = "state"
     while name in single.parameters:
         name += "'"
-    state = builder.parameter(name, (components + 2,))
-    *before, total, playing = (state[at : at + 1] for at in range(components + 2))
-    seen = traced(task.observe, builder, task.parameters, tuple(before))
+    state = builder.parameter(name, (len(task.components) + 2,))
+    seen = observed(task, builder, tuple(state[at : at + 1] for at in range(len(task.components))))
     _check_count(task, "observe", "observations", seen, x.shape[-1] if len(x.shape) == 2 else 0)
-    bound = _joined(seen).cast(x.dtype).reshape(x.shape)
+    bound = joined(seen).cast(x.dtype).reshape(x.shape)
     y = builder.extend(single, bind={"x": bound})["y"].cast("float32").reshape((-1,))
+    return builder.graph({name: joined(advanced(task, builder, state, y))}), name
+
+
+def observed(task: ElementwiseTask, builder: Builder, components: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Return what a network sees of an environment whose numbers are `components`."""
+    seen: tuple[Value, ...] = traced(task.observe, builder, task.parameters, components)
+    return seen
+
+
+def advanced(task: ElementwiseTask, builder: Builder, state: Value, y: Value) -> tuple[Value, ...]:
+    """Return components, sum of rewards, and 1 while playing, after the network's outputs `y` [k] in a `state` [c + 2].
+
+    Raises GraphError for a task whose functions cannot be traced or return the wrong number of results.
+    """
+    *before, total, playing = (state[at : at + 1] for at in range(len(task.components) + 2))
     outputs = tuple(y[at : at + 1] for at in range(task.outputs))
     results = traced(task.advance, builder, task.parameters, tuple(before), outputs)
     _check_count(task, "advance", "results", results, 3)
     found, reward, ended = results
-    _check_count(task, "advance", "components", found, components)
+    _check_count(task, "advance", "components", found, len(task.components))
     gained = where(playing.greater(0), reward.cast("float32"), 0)
-    after = (*found, total + gained, where(ended.cast("bool"), 0, playing))
-    return builder.graph({name: _joined(after)}), name
+    return (*found, total + gained, where(ended.cast("bool"), 0, playing))
 
 
-def _joined(values: tuple[Value, ...]) -> Value:
+def joined(values: tuple[Value, ...]) -> Value:
     """Return values of shape [1] or [] as one of shape [n]."""
     parts = [value.cast("float32").reshape((1,)) for value in values]
     return parts[0].builder.apply("concat", *parts, axis=0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,7 +33,7 @@ class Argument:
     """Number of axes; 0 for a number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Routine:
     """A loop over rows: `function(first, last, *arguments)` does the rows `first` <= row < `last`.
 
@@ -59,10 +60,14 @@ class Routine:
 
     def of(self, **dtypes: str) -> Routine:
         """Return this routine for the dtypes that stand in braces in its declaration: `of(genes="float32")`."""
-        arguments = tuple(
-            replace(each, dtype=dtypes.get(each.dtype.strip("{}"), each.dtype)) for each in self.arguments or ()
-        )
-        return replace(self, arguments=arguments)
+        return _settled(self, tuple(dtypes.items()))
+
+
+@cache
+def _settled(routine: Routine, dtypes: tuple[tuple[str, str], ...]) -> Routine:
+    names = {f"{{{name}}}": dtype for name, dtype in dtypes}
+    arguments = tuple(replace(each, dtype=names.get(each.dtype, each.dtype)) for each in routine.arguments or ())
+    return replace(routine, arguments=arguments)
 
 
 def routine(declaration: str, grain: int = 1) -> Callable[[Callable[..., None]], Routine]:

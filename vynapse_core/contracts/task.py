@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from vynapse_core.builder import Value
 from vynapse_core.component import Component
 from vynapse_core.contracts.loss import Loss
 from vynapse_core.population import Array, Genes
@@ -24,7 +25,11 @@ PLAIN_GENOMES: Mapping[str, str] = {"real": "vynapse-evolution:vector", "binary"
 
 @dataclass(frozen=True)
 class Dataset:
-    """n samples: inputs `x` float32 [n, ...] and targets `y`, class ids int64 [n] or numbers float32 [n, k]."""
+    """n samples: inputs `x` float32 [n, ...] and targets `y`, class ids int64 [n] or numbers float32 [n, k].
+
+    Of a sequential task each sample is a sequence: `x` [n, T, ...], and `y` [n, S] or [n, S, k] of its last S time
+    steps.
+    """
 
     x: Array
     y: Array
@@ -88,6 +93,20 @@ class SupervisedTask(Task):
         return False
 
     @property
+    def sequential(self) -> bool:
+        """Whether a sample is a sequence: networks see one time step of it after the other, and may have a memory.
+
+        `inputs` and `outputs` are then those of one time step, and each is a sample to the loss.
+        """
+        return False
+
+    def build_fitness(self, prediction: Value, target: Value) -> Value:
+        """Return the fitness, a scalar, of predictions [B, k] and targets; by default as the field `fitness` says."""
+        if self.fitness == "accuracy":
+            return self.loss.correct(prediction, target).mean()
+        return -self.loss.build(prediction, target)
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits that `data` knows; the first is the one to learn from."""
         return ("train",)
@@ -147,6 +166,13 @@ class EpisodicTask(Task):
     def stochastic(self) -> bool:
         """Start states are drawn anew for each step."""
         return True
+
+    def examinations(self) -> tuple[tuple["EpisodicTask", float], ...]:
+        """Return what the best network must pass for the task to count as solved, where its fitness does not tell.
+
+        Each is a task, of the same inputs and outputs, and the fitness wanted there; the quickest to fail stands first.
+        """
+        return ()
 
     @property
     @abstractmethod

@@ -2,14 +2,14 @@
 """Trainer: a method of learning, as a state and a step."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from vynapse_core.component import Component
 from vynapse_core.contracts.genome import Genome
 from vynapse_core.networks import Networks
-from vynapse_core.population import Genes
+from vynapse_core.population import Array, Genes
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
@@ -31,6 +31,13 @@ class Report:
     """Worst finite fitness."""
     columns: Mapping[str, float] = field(default_factory=dict)
     """What this trainer adds. The same names at every step."""
+    note: str = ""
+    """What changed in this step and why, in words, for the log; empty where nothing is worth a line."""
+    tables: Mapping[str, Mapping[str, Sequence[float] | Array]] = field(default_factory=dict)
+    """What has several rows a step: numbers by table and column, `{"species": {"id": [1, 4], "size": [60, 90]}}`.
+
+    The same columns at every step, of one length, 1 at least. The observer `csv` writes `species.csv`, the step first.
+    """
 
 
 @dataclass(frozen=True)

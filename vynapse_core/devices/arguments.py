@@ -6,8 +6,9 @@ It stands here so that all devices refuse the same things in the same words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from vynapse_core.contracts.device import Kernel
 from vynapse_core.errors import GraphError, nearest
 from vynapse_core.graph import Graph, constant_array
 from vynapse_core.ops import OPS, Array, Op, Shape, described
+
+NETWORKS = "the number of networks"
+"""The symbol of the axis P; no graph can have it."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,27 @@ class Given:
     """P."""
     sizes: dict[str, int]
     """What the symbols of the graph stand for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A parameter or an input, and what its array must be."""
+
+    kind: str
+    name: str
+    slot: int
+    dtype: np.dtype[Any]
+    varies: bool
+    shape: Shape
+    rank: int
+    whole: tuple[tuple[int, int], ...]
+    """(axis, size) where the size is given."""
+    symbols: tuple[tuple[int, str], ...]
+    """(axis, symbol) of the others."""
+
+    @property
+    def described(self) -> str:
+        return f"{self.kind} {self.name!r}"
 
 
 class Arguments:
@@ -53,6 +78,10 @@ class Arguments:
         """For each node of `live`, whether its value differs from network to network."""
         self.constants = [(i, constant_array(node)) for i, node in enumerate(self.live.nodes) if node.op == "constant"]
         """(node, array) of the constants."""
+        self._leaves = [
+            *(self._leaf("parameter", name, slot, True) for name, slot in self.live.parameters.items()),
+            *(self._leaf("input", name, slot, name in per_network) for name, slot in self.live.inputs.items()),
+        ]
 
     def check(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> Given:
         """Return the arrays by node, P, and the sizes.
@@ -63,33 +92,27 @@ class Arguments:
         _check_names("input", inputs, self.graph.inputs)
         shared: list[tuple[int, Array]] = []
         own: list[tuple[int, Array]] = []
-        bound: dict[str, tuple[int, str]] = {}
-        for kind, given, slot, name in self._leaves(arrays, inputs):
-            node = self.live.nodes[slot]
-            varies = kind == "parameter" or name in self.per_network
-            shape: Shape = ("P", *node.shape) if varies else node.shape
-            array = np.asarray(given)
-            if not array.dtype.isnative:
-                array = array.astype(array.dtype.newbyteorder("="))
-            if array.dtype.name != node.dtype or not _fits(array.shape, shape):
-                expected, found = described(shape, node.dtype), described(array.shape, array.dtype.name)
-                raise ValueError(f"{kind} {name!r}: expected {expected}, got {found}")
-            # the axis P and a symbol that a graph calls P are two things
-            named = [("the number of networks", array.shape[0])] if varies else []
-            named += [
-                (dim, size)
-                for dim, size in zip(node.shape, array.shape[1:] if varies else array.shape, strict=True)
-                if isinstance(dim, str)
-            ]
-            for dim, size in named:
-                before, where = bound.setdefault(dim, (size, f"{kind} {name!r}"))
-                if before != size:
-                    raise ValueError(f"{kind} {name!r}: {dim} is {size}, but {before} in {where}")
-            (own if varies else shared).append((slot, array))
-        if "the number of networks" not in bound:
+        sizes: dict[str, int] = {}
+        told: dict[str, _Leaf] = {}
+        for leaf in self._leaves:
+            array = (arrays if leaf.kind == "parameter" else inputs)[leaf.name]
+            if type(array) is not np.ndarray or array.dtype != leaf.dtype:
+                array = _native(array)
+            shape = array.shape
+            fits = array.dtype == leaf.dtype and len(shape) == leaf.rank
+            if not fits or any(shape[axis] != size for axis, size in leaf.whole):
+                expected = described(leaf.shape, leaf.dtype.name)
+                raise ValueError(f"{leaf.described}: expected {expected}, got {described(shape, array.dtype.name)}")
+            for axis, dim in leaf.symbols:
+                size = shape[axis]
+                if sizes.setdefault(dim, size) != size:
+                    before = f"{sizes[dim]} in {told[dim].described}"
+                    raise ValueError(f"{leaf.described}: {dim} is {size}, but {before}")
+                told.setdefault(dim, leaf)
+            (own if leaf.varies else shared).append((leaf.slot, array))
+        if NETWORKS not in sizes:
             raise ValueError("the graph has no parameter and no input per network that tells how many there are")
-        sizes = {dim: size for dim, (size, _) in bound.items() if dim != "the number of networks"}
-        return Given(shared, own, bound["the number of networks"][0], sizes)
+        return Given(shared, own, sizes.pop(NETWORKS), sizes)
 
     def check_value(self, name: str, value: Array, shape: tuple[int, ...]) -> None:
         """Raise GraphError for a network's output that is not of `shape` and of the dtype that the op's rule said."""
@@ -98,13 +121,22 @@ class Arguments:
             found = described(value.shape, value.dtype.name)
             raise GraphError(f"output {name!r} ({node.op}): the op says {node.type} but gives {found}")
 
-    def _leaves(
-        self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]
-    ) -> Iterator[tuple[str, Array, int, str]]:
-        for name, slot in self.live.parameters.items():
-            yield "parameter", arrays[name], slot, name
-        for name, slot in self.live.inputs.items():
-            yield "input", inputs[name], slot, name
+    def _leaf(self, kind: str, name: str, slot: int, varies: bool) -> _Leaf:
+        node = self.live.nodes[slot]
+        shape: Shape = ("P", *node.shape) if varies else node.shape
+        # the axis P and a symbol that a graph calls P are two things
+        dims: Shape = (NETWORKS, *node.shape) if varies else node.shape
+        return _Leaf(
+            kind,
+            name,
+            slot,
+            np.dtype(node.dtype),
+            varies,
+            shape,
+            len(shape),
+            tuple((axis, dim) for axis, dim in enumerate(dims) if isinstance(dim, int)),
+            tuple((axis, dim) for axis, dim in enumerate(dims) if isinstance(dim, str)),
+        )
 
 
 def concrete(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -138,13 +170,14 @@ def _varying(graph: Graph, per_network: tuple[str, ...], ops: Mapping[str, Op]) 
     return varying
 
 
-def _fits(actual: tuple[int, ...], expected: Shape) -> bool:
-    return len(actual) == len(expected) and all(
-        isinstance(dim, str) or dim == size for dim, size in zip(expected, actual, strict=True)
-    )
+def _native(given: Any) -> Array:
+    array = np.asarray(given)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _check_names(kind: str, given: Mapping[str, Array], known: Mapping[str, int]) -> None:
+    if given.keys() == known.keys():
+        return
     for name in given:
         if name not in known:
             hint = nearest(name, known) or f"known: {', '.join(known) or 'none'}"

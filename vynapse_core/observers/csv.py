@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""`metrics.csv`: one row a step."""
+"""`metrics.csv`: one row a step; and beside it the tables of a report, with several."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +15,7 @@ from vynapse_core.errors import CheckpointError
 from vynapse_core.files import replace_file
 from vynapse_core.hooks import hookimpl
 from vynapse_core.observers.lines import Lines
+from vynapse_core.observers.tables import Tables
 from vynapse_core.stop import Progress
 
 if TYPE_CHECKING:
@@ -25,16 +26,21 @@ TIME_COLUMNS = ("seconds", "evaluations_per_second")
 
 
 class Csv(Observer):
-    """Writes `metrics.csv` into the run's folder; what a run resumed from a checkpoint needs is never lost."""
+    """Writes `metrics.csv` into the run's folder; what a run resumed from a checkpoint needs is never lost.
+
+    A table of several rows a step, such as a trainer's `species`, goes into a file of its name, `species.csv`.
+    """
 
     name: ClassVar[str] = "metrics.csv"
     _table: "Table | None" = PrivateAttr(None)
+    _tables: Tables | None = PrivateAttr(None)
 
     @hookimpl
     def vynapse_run_started(self, folder: Path, resumed_at: int | None) -> None:
-        """Open the table; on resuming, drop what was written after the checkpoint."""
+        """Open what is there to open; on resuming, drop what was written after the checkpoint."""
         path = folder / self.name
         columns = cut_after(path, resumed_at) if resumed_at else ()
+        self._tables = Tables(folder, resumed_at)
         self._table = Table(Lines(path, "ab" if columns else "wb"), columns)
 
     @hookimpl
@@ -42,18 +48,21 @@ class Csv(Observer):
         """Write a row, and before the first one the names of the columns."""
         if (table := self._table) is not None:
             table.add(report, progress)
+            if report.tables and self._tables is not None:
+                self._tables.add(report.step, report.tables)
 
     @hookimpl
     def vynapse_checkpoint_started(self) -> None:
         """Wait until the disk has all rows: a resumed run needs those up to its checkpoint, after a power cut too."""
-        if self._table is not None:
+        if self._table is not None and self._tables is not None:
             self._table.lines.synchronise()
+            self._tables.synchronise()
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
-        """Close the table; where the run has failed already, a disk that is full is no more news."""
-        if self._table is not None:
-            with suppress(*(() if result.status == "finished" else (OSError,))):
+        """Close the tables; where the run has failed already, a disk that is full is no more news."""
+        if self._table is not None and self._tables is not None:
+            with suppress(*(() if result.status == "finished" else (OSError,))), closing(self._tables):
                 self._table.lines.close()
 
 

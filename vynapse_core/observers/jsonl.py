@@ -59,12 +59,14 @@ class Jsonl(Observer):
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
-        """Log an improvement, and individuals that failed."""
+        """Log an improvement, individuals that failed, and what the trainer notes."""
         failed, improved = report.columns.get("failed"), progress.improved == report.step
-        if not (failed or improved or self.every_step) or (log := self._log) is None:
+        if not (failed or improved or report.note or self.every_step) or (log := self._log) is None:
             return
         if failed:
             log.warning("individuals_failed", step=report.step, failed=int(failed))
+        if report.note:
+            log.info("note", step=report.step, text=report.note)
         if improved or self.every_step:
             log.info("improved" if improved else "step", step=report.step, best=report.best)
 

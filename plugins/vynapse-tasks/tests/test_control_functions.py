@@ -25,7 +25,7 @@ TASKS: tuple[ElementwiseTask, ...] = (
     Pendulum(),
     PoleBalancing(),
     PoleBalancing(poles=1),
-    PoleBalancing(velocities=False, damping=True),
+    PoleBalancing(velocities=False, fitness="damped"),
     PoleBalancing(poles=1, velocities=False, starts="grid"),
 )
 N = 4

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_are
 
-from vynapse_core import Array, Streams
+from vynapse_core import Array, Builder, Networks, Streams
+from vynapse_core.evaluation import Evaluation
+from vynapse_core.ops import OPS
 from vynapse_tasks.control.pole_balancing import PoleBalancing, grid
 
 G, CART, MASSES, LENGTHS = 9.8, 1.0, np.array([0.1, 0.01]), np.array([0.5, 0.05])
@@ -123,7 +125,7 @@ def test_leaving_the_track_ends_the_episode() -> None:
 
 
 def test_damped_fitness_is_gruaus(gains: Array) -> None:
-    task = PoleBalancing(damping=True)
+    task = PoleBalancing(fitness="damped")
     rewards, ends, states = play(task, gains, 1000)
     swinging = np.abs(states[:4, -100:]).sum()
     assert ends == [False] * 999 + [True]
@@ -132,14 +134,14 @@ def test_damped_fitness_is_gruaus(gains: Array) -> None:
 
 
 def test_damped_fitness_of_an_early_fall_counts_time_alone() -> None:
-    rewards, ends, states = play(PoleBalancing(damping=True), np.zeros(6), 60)
+    rewards, ends, states = play(PoleBalancing(fitness="damped"), np.zeros(6), 60)
     fallen = ends.index(True)
     assert states[6, fallen] == fallen
     assert rewards[fallen] == pytest.approx(0.1 * fallen / 1000)
 
 
 def test_damped_fitness_of_a_late_fall_sums_the_last_hundred_time_steps(gains: Array) -> None:
-    task = PoleBalancing(damping=True)
+    task = PoleBalancing(fitness="damped")
     state = tuple(part.astype(np.float64) for part in begin(task, 0.0, 0.0, 0.05))
     moved = []
     for time in range(300):
@@ -152,8 +154,60 @@ def test_damped_fitness_of_a_late_fall_sums_the_last_hundred_time_steps(gains: A
     assert reward[0] == pytest.approx(0.1 * time / 1000 + 0.9 * 0.75 / sum(moved[-100:]), rel=1e-9)
 
 
+def test_lasting_to_the_limit_is_worth_one_and_falling_nothing(gains: Array) -> None:
+    task = PoleBalancing(fitness="whole", limit=50)
+    assert task.target == 1.0
+    rewards, ends, _ = play(task, gains, 50)
+    assert rewards == [0.0] * 49 + [1.0]
+    assert ends == [False] * 49 + [True]
+    assert sum(play(task, -gains, 50)[0]) == 0
+
+
+def test_an_output_from_zero_to_one_pushes_to_both_sides() -> None:
+    signed, sigmoid = PoleBalancing(), PoleBalancing(least_output=0)
+    start = begin(signed, 0.1, 0.2, 0.05, -0.1, 0.02, 0.3)
+    for one, other in ((-1.0, 0.0), (0.0, 0.5), (0.5, 0.75), (1.0, 1.0), (-2.0, -1.0), (2.0, 2.0)):
+        expected, _, _ = signed.advance(signed.parameters, start, (np.array([one]),))
+        found, _, _ = sigmoid.advance(sigmoid.parameters, start, (np.array([other]),))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def remembering(gains: Array) -> Networks:
+    """Return two networks that see positions alone and take velocities from what they remember; one pushes wrongly."""
+    builder = Builder()
+    x, before = builder.input("x", ("B", 3)), builder.input("memory", ("B", 3))
+    speed = (x - before) * 50.0
+    y = x @ builder.parameter("positions", (3, 1)) + speed @ builder.parameter("speeds", (3, 1))
+    graph = builder.graph({"y": y, "memory": x})
+    scaled = -gains / 10 * np.array([4.8, 4.8, 0.52, 0.52, 0.52, 0.52])
+    both = np.stack([scaled, -scaled]).astype(np.float32)[:, :, None]
+    return Networks(graph, {"positions": both[:, ::2], "speeds": both[:, 1::2]})
+
+
+def test_without_velocities_what_is_solved_is_told_by_generalisation_and_endurance(gains: Array) -> None:
+    numba = pytest.importorskip("vynapse_numba.device").Numba
+    task = PoleBalancing(velocities=False, fitness="damped")
+    (general, share), (lasting, steps) = task.examinations()
+    assert (general.starts, general.episodes, general.limit, share) == ("grid", 625, 1000, 200 / 625)
+    assert (lasting.starts, lasting.episodes, lasting.limit, steps) == ("fixed", 1, 100_000, 100_000)
+    assert general.inputs == lasting.inputs == task.inputs
+    # a short test of endurance stands for the long one, which takes seconds
+    short = lasting.model_copy(update={"limit": 2000})
+    networks = remembering(gains)
+    shares = Evaluation(general, None, numba(), Streams(1), OPS).fitness_of_networks(networks, 0)
+    lasted = Evaluation(short, None, numba(), Streams(1), OPS).fitness_of_networks(networks, 0)
+    # at the start in the middle all is at rest, and a network that pushes wrongly does not push
+    assert shares[0] > share > shares[1] == 1 / 625
+    assert (shares * 625 == np.round(shares * 625)).all()
+    assert lasted[0] == 2000 > 100 > lasted[1]
+
+
+def test_other_fitness_needs_no_examinations() -> None:
+    assert PoleBalancing().examinations() == PoleBalancing(fitness="whole").examinations() == ()
+
+
 def test_perfect_rest_has_a_finite_fitness() -> None:
-    rewards, _, _ = play(PoleBalancing(damping=True, angle=0.0), np.zeros(6), 1000)
+    rewards, _, _ = play(PoleBalancing(fitness="damped", angle=0.0), np.zeros(6), 1000)
     assert np.isfinite(rewards[-1])
 
 
@@ -190,11 +244,11 @@ def test_the_grid_holds_625_starts_and_as_many_episodes_play_each_once() -> None
 def test_defaults_follow_the_literature_and_yield_to_the_recipe() -> None:
     assert (PoleBalancing().limit, PoleBalancing().fall) == (100_000, 36.0)
     assert PoleBalancing(poles=1).fall == 12.0
-    assert PoleBalancing(damping=True).limit == 1000
-    assert PoleBalancing(poles=1, fall=36.0, damping=True, limit=7).parameters[0] == 7
+    assert PoleBalancing(fitness="damped").limit == 1000
+    assert PoleBalancing(poles=1, fall=36.0, fitness="damped", limit=7).parameters[0] == 7
     assert PoleBalancing(poles=1, fall=36.0).fall == 36.0
     assert PoleBalancing(limit=500).target == 500
-    assert PoleBalancing(damping=True).target is None
+    assert PoleBalancing(fitness="damped").target is None
 
 
 def test_three_poles_are_refused() -> None:

@@ -15,8 +15,8 @@ from vynapse_tasks import plugin
 
 TASKS = (
     "ackley", "acrobot", "cartpole", "csv", "digits", "idx", "mnist", "mountain_car", "mountain_car_continuous",
-    "npz", "onemax", "parity", "pendulum", "pole_balancing", "powers_of_two", "rastrigin", "rosenbrock", "sphere",
-    "trap", "xor",
+    "npz", "onemax", "parity", "pendulum", "pole_balancing", "powers_of_two", "rastrigin", "retina", "rosenbrock",
+    "sequence_recall", "sphere", "trap", "two_spirals", "xor",
 )  # fmt: skip
 LOSSES = ("binary_cross_entropy", "cross_entropy", "huber", "mae", "mse")
 

@@ -53,10 +53,10 @@ def taking(device: Device) -> Callable[[Genes, Array], Genes]:
     from vynapse_evolution.routines import for_genes, grain
     from vynapse_evolution.routines.selection import rows
 
-    runs = for_genes(device, rows)
+    form = for_genes(device, rows)
 
     def take(genes: Genes, chosen: Array) -> Genes:
-        run = runs.get(genes.values.dtype)
+        run = form(genes.values.dtype)
         if run is None or genes.structure:
             return genes.take(chosen)
         values = np.empty((len(chosen), genes.values.shape[1]), genes.values.dtype)

@@ -99,11 +99,11 @@ class UniformCrossover(Exchange):
         from vynapse_evolution.routines import for_genes, grain
         from vynapse_evolution.routines.crossover import uniform_crossover
 
-        runs = for_genes(device, uniform_crossover)
+        form = for_genes(device, uniform_crossover)
 
         def cross(genes: Genes, mothers: Array, fathers: Array, rng: Stream, clock: Clock) -> Genes:
             rate, values = value_at(self.rate, clock), genes.values
-            run = runs.get(values.dtype)
+            run = form(values.dtype)
             if run is None or rate < MOST or value_at(self.swap, clock) != 0.5 or genes.structure:
                 return plain(genes, mothers, fathers, rng, clock)
             n, w = len(mothers), values.shape[1]

@@ -44,10 +44,10 @@ def measuring(device: Device) -> Measure:
     from vynapse_evolution.routines import for_genes
     from vynapse_evolution.routines.measures import statistics
 
-    runs = for_genes(device, statistics)
+    form = for_genes(device, statistics)
 
     def measure(fitness: Array, values: Array, where: str) -> tuple[Spread, float]:
-        run = runs.get(values.dtype)
+        run = form(values.dtype)
         if run is None:
             return spread(fitness, where), diversity(values)
         rows, columns, sums = _watched(*values.shape)

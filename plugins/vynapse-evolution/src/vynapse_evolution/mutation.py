@@ -7,6 +7,7 @@ mutations, all of them apply, one after the other, each to those that its own pr
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -119,15 +120,16 @@ class Gaussian(GeneWise):
         from vynapse_evolution.routines.mutation import noise_on_all
         from vynapse_evolution.routines.sites import noise_on_few
 
-        on_all, on_few = noise_on_all(device), noise_on_few(device)
+        # to compile takes time: only what is used
+        on_all, on_few = cache(lambda: noise_on_all(device)), cache(lambda: noise_on_few(device))
 
         def mutate(genes: Genes, rng: Stream, clock: Clock) -> Genes:
             probability, rate = value_at(self.probability, clock), value_at(self.rate, clock)
             sigma = value_at(self.sigma, clock)
             if genes.values.dtype == np.float32 and rate >= 1 and probability >= MOST:
-                on_all(genes, probability, sigma, rng)
+                on_all()(genes, probability, sigma, rng)
             elif genes.values.dtype == np.float32 and rate < SPARSE and probability >= 1:
-                on_few(genes, rate, sigma, rng)
+                on_few()(genes, rate, sigma, rng)
             else:
                 return self.mutate(genes, rng, clock)
             return genes

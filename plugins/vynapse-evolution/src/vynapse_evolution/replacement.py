@@ -33,11 +33,11 @@ class Plus(Replacement):
         from vynapse_evolution.routines.survival import best_of_both, gathered
 
         choose = device.routine(best_of_both)
-        runs = for_genes(device, gathered)
+        form = for_genes(device, gathered)
 
         def survive(parents: Population, offspring: Population, rng: Stream) -> Population:
             old, young = parents.genes, offspring.genes
-            gather = runs.get(old.values.dtype)
+            gather = form(old.values.dtype)
             if gather is None or old.structure or parents.fitness.ndim > 1:
                 return self.survive(parents, offspring, rng)
             p, m = len(parents), len(offspring)

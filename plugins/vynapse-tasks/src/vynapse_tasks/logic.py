@@ -2,22 +2,25 @@
 """Logic functions of bits: XOR, the smallest problem that needs a hidden layer, and parity of more bits."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Dataset, Loss, Streams
+from vynapse_core import Array, Dataset, Loss, Streams, Value, target_like, where
 from vynapse_tasks.losses import MeanSquaredError
 from vynapse_tasks.sampled_task import SampledTask
+
+if TYPE_CHECKING:
+    from vynapse_core import Experiment
 
 SOLVED_LOSS = 0.01
 """Mean loss at which a logic function counts as learnt: with `mse`, a root mean square error of 0.1."""
 
 
 class LogicTask(SampledTask):
-    """The parity of bits: inputs float32 [n, bits] and targets float32 [n, 1], all of them 0 or 1."""
+    """A function of bits: inputs float32 [n, bits] and targets float32 [n, k], all of them 0 or 1."""
 
     loss: Loss = MeanSquaredError()
     """What is minimised: `mse` for outputs 0 and 1, `binary_cross_entropy` for logits."""
@@ -26,10 +29,15 @@ class LogicTask(SampledTask):
     def patterns(self) -> Array:
         """Return the inputs, integers 0 or 1, [n, bits]."""
 
+    def answers(self, bits: Array) -> Array:
+        """Return the targets 0 or 1, [n, k], of patterns [n, bits]; by default whether an odd number is set."""
+        odd: Array = bits.sum(axis=1, keepdims=True) % 2
+        return odd
+
     @property
     def classification(self) -> bool:
-        """The answer is yes or no."""
-        return True
+        """A single answer is yes or no; several are no classes, of which one would hold."""
+        return self.outputs == 1
 
     @property
     def target(self) -> float:
@@ -37,19 +45,59 @@ class LogicTask(SampledTask):
         return 1.0 if self.fitness == "accuracy" else -SOLVED_LOSS
 
     def load(self) -> Mapping[str, Dataset]:
-        """Return the patterns with their parity."""
+        """Return the patterns with their answers."""
         bits = self.patterns()
-        odd = bits.sum(axis=1, keepdims=True) % 2
-        return {"train": Dataset(bits.astype(np.float32), odd.astype(np.float32))}
+        return {"train": Dataset(bits.astype(np.float32), self.answers(bits).astype(np.float32))}
 
     def default_genome(self) -> Mapping[str, Any]:
         """Return a network with two hidden units a bit."""
         (bits,) = self.inputs
-        return {"type": "vynapse-evolution:mlp", "layers": (bits, 2 * bits, 1)}
+        return {"type": "vynapse-evolution:mlp", "layers": (bits, 2 * bits, self.outputs)}
 
 
 class Xor(LogicTask):
-    """Exclusive or: two inputs, one output, four patterns. Solved at a mean loss of 0.01."""
+    """Exclusive or: two inputs, one output, four patterns. Solved as `criterion` says, by default at a loss of 0.01.
+
+    The criteria of the literature differ, so that numbers of evaluations by one do not compare with those by another.
+    """
+
+    criterion: Literal["loss", "stanley2002", "neat-python"] = "loss"
+    """What fitness is, e being the error of an output between 0 and 1: `loss` as the field `fitness` says; (4 - Σ|e|)²,
+    solved by four outputs on the right side of 0.5 (Stanley & Miikkulainen 2002); 4 - Σe², solved at 3.9
+    (neat-python)."""
+
+    @property
+    def target(self) -> float:
+        """16 for Stanley's criterion, 3.9 for neat-python's; for the loss as with all logic functions."""
+        return {"stanley2002": 16.0, "neat-python": 3.9}.get(self.criterion) or super().target
+
+    def build_fitness(self, prediction: Value, target: Value) -> Value:
+        """Return the fitness by the criterion.
+
+        By Stanley's a network that solves has the full 16: no selection sees that, as the run is then at its end. A sum
+        of errors above 4 counts as 4, which a network with outputs between 0 and 1 cannot exceed.
+        """
+        if self.criterion == "loss":
+            return super().build_fitness(prediction, target)
+        apply, wanted = prediction.builder.apply, target_like(prediction, target)
+        error = prediction - wanted
+        if self.criterion == "neat-python":
+            return 4.0 - (error**2).sum()
+        wrong = prediction.greater(0.5).equal(wanted.greater(0.5)).equal(False).cast(prediction.dtype).sum()
+        left = apply("maximum", 4.0 - apply("abs", error).sum(), 0.0)
+        return where(wrong.less(0.5), 16.0, left**2)
+
+    def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
+        """Yield a problem where something asks for what the criterion takes no notice of."""
+        yield from super().problems(experiment)
+        if self.criterion == "loss":
+            return
+        if self.fitness == "accuracy":
+            yield "fitness", f"accuracy and the criterion '{self.criterion}' cannot both be the fitness; leave one out"
+        if self.batch is not None:
+            yield "batch", f"the criterion '{self.criterion}' counts all four patterns; leave 'batch' out"
+        if experiment.recipe.stop.loss is not None:
+            yield "criterion", f"stop.loss needs 'loss', and fitness is {self.criterion}'s; take stop.fitness"
 
     def patterns(self) -> Array:
         """Return 00, 01, 10, 11."""

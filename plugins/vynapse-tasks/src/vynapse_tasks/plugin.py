@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def vynapse_tasks() -> Mapping[str, type[Component]]:
-    """Contribute logic functions, functions of bits and of reals, data sets, and systems to be controlled."""
+    """Contribute functions of bits and of reals, sequences, data sets, and systems to be controlled."""
     from vynapse_tasks.bitstrings import OneMax, Trap
     from vynapse_tasks.control.acrobot import Acrobot
     from vynapse_tasks.control.cartpole import CartPole
@@ -28,11 +28,17 @@ def vynapse_tasks() -> Mapping[str, type[Component]]:
     from vynapse_tasks.logic import Parity, Xor
     from vynapse_tasks.mnist import Mnist
     from vynapse_tasks.powers_of_two import PowersOfTwo
+    from vynapse_tasks.retina import Retina
+    from vynapse_tasks.sequence_recall import SequenceRecall
+    from vynapse_tasks.two_spirals import TwoSpirals
 
     return {
         "xor": Xor,
         "parity": Parity,
         "powers_of_two": PowersOfTwo,
+        "retina": Retina,
+        "two_spirals": TwoSpirals,
+        "sequence_recall": SequenceRecall,
         "onemax": OneMax,
         "trap": Trap,
         "sphere": Sphere,

@@ -6,7 +6,8 @@ Each does what the component of its name does with NumPy, with the same draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ def grain(genes: Array) -> int:
     return max(1, BYTES // max(1, genes.strides[0]))
 
 
-def for_genes(device: Device, routine: Routine) -> Mapping[np.dtype[Any], Run]:
-    """Return a device's forms of a routine by the dtype of the genes, for reals and for bits."""
-    return {np.dtype(each): device.routine(routine.of(genes=each)) for each in ("float32", "uint8")}
+def for_genes(device: Device, routine: Routine) -> Callable[[np.dtype[Any]], Run | None]:
+    """Return the function that gives a device's form of a routine for genes of a dtype: reals or bits, else None.
+
+    A form is made when it is first asked for: to compile takes time.
+    """
+
+    @cache
+    def form(dtype: np.dtype[Any]) -> Run | None:
+        return device.routine(routine.of(genes=dtype.name)) if dtype in (np.float32, np.uint8) else None
+
+    return form
