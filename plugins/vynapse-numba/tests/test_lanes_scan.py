@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vynapse_core import Arguments, Builder, Graph, Program, one_hot
+from vynapse_core import Arguments, Builder, Graph, Program, one_hot, where
 from vynapse_core.devices.reference import Reference
 from vynapse_numba import lanes
 from vynapse_numba.lanes.machine import lanes as width
@@ -120,3 +120,46 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     arrays, inputs = drawn(3)
     with pytest.raises(ValueError, match="w1"):
         planned(training()).scan({**arrays, "w1": arrays["w1"][:, :1]}, inputs, rows(2), CARRY)
+
+
+def counting(dtype: str) -> Graph:
+    """Return a step of a counter that stops at its end."""
+    b = Builder()
+    n, end = b.parameter("n", (1,), dtype), b.parameter("end", (1,), dtype)
+    return b.graph({"n+": where(n.less(end), n + n.builder.constant(1, dtype), n)})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_a_scan_whose_state_has_come_to_rest_does_not_wait_for_the_last_step(dtype: str) -> None:
+    p = 2 * L + 3
+    ends = np.random.default_rng(1).integers(0, 50, (p, 1)).astype(dtype)
+    program = planned(counting(dtype))
+    arrays = {"n": np.zeros((p, 1), dtype), "end": ends}
+    # all of them would take days
+    after, seen = program.scan(arrays, {}, {}, {"n+": "n"}, 10**15)
+    assert (after["n"] == ends).all()
+    assert not seen
+    few, _ = program.scan(arrays, {}, {}, {"n+": "n"}, 7)
+    assert (few["n"] == np.minimum(ends, 7)).all()
+
+
+def test_a_scan_that_gives_something_out_at_each_step_goes_on_at_rest() -> None:
+    b = Builder()
+    n = b.parameter("n", (1,))
+    program = planned(b.graph({"n+": n * 1.0, "seen": n + 1.0}))
+    after, seen = program.scan({"n": np.ones((3, 1), np.float32)}, {}, {}, {"n+": "n"}, 5)
+    assert (after["n"] == 1).all()
+    assert (seen["seen"] == np.full((5, 3, 1), 2)).all()
+
+
+def test_outputs_may_change_places_and_replace_what_no_step_reads() -> None:
+    b = Builder()
+    x, y = b.parameter("x", (2,)), b.parameter("y", (2,))
+    b.parameter("unread", (2,))
+    program = planned(b.graph({"x+": y + 1.0, "y+": x * 2.0, "sum": x + y}))
+    arrays = {name: np.full((L + 1, 2), at, np.float32) for at, name in enumerate(("x", "y", "unread"), 1)}
+    carry = {"x+": "x", "y+": "y", "sum": "unread"}
+    expected, _ = Program.scan(program, arrays, {}, {}, carry, 6)
+    after, _ = program.scan(arrays, {}, {}, carry, 6)
+    for name, array in expected.items():
+        assert (after[name] == array).all()

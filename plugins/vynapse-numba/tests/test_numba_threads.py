@@ -83,3 +83,17 @@ def test_a_forked_child_has_workers_of_its_own() -> None:
         workers(2).run(done.append, 4)
         os._exit(0 if sorted(done) == [0, 1, 2, 3] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_thread_that_wakes_up_too_late_is_not_waited_for() -> None:
+    pool, asleep = Workers(2), threading.Event()
+    pool.run(lambda _: None, 2)
+
+    def sleep() -> None:
+        asleep.wait()
+
+    pool._tasks.put(sleep)
+    done: list[int] = []
+    pool.run(done.append, 4)
+    assert done == [0, 1, 2, 3]
+    asleep.set()

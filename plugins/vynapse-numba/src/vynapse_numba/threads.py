@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 Part = Callable[[int], None]
 
@@ -59,18 +59,22 @@ class Workers:
             except BaseException as error:
                 failures.append(error)
 
-        def assist() -> None:
-            work()
-            done.release()
+        def assist(ticket: threading.Lock) -> None:
+            # the caller takes back the ticket of a thread that wakes up too late
+            if ticket.acquire(blocking=False):
+                work()
+                done.release()
 
         for _ in range(self._started, helpers):
             threading.Thread(target=self._wait, name="vynapse-numba", daemon=True).start()
         self._started = max(self._started, helpers)
-        for _ in range(helpers):
-            self._tasks.put(assist)
+        tickets = [threading.Lock() for _ in range(helpers)]
+        for ticket in tickets:
+            self._tasks.put(partial(assist, ticket))
         work()
-        for _ in range(helpers):
-            done.acquire()
+        for ticket in tickets:
+            if not ticket.acquire(blocking=False):
+                done.acquire()
         if failures:
             raise failures[0]
 

@@ -25,8 +25,9 @@ MOST_ELEMENTS = 4096
 def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> Program | None:
     """Return the program of a graph, or None for one that is not for lanes.
 
-    That is a graph too large, with ops that lanes do not have or that have a kernel of their own, with more than one
-    axis of unknown size, or with an op that mixes samples otherwise than by sums and maxima over all of them.
+    That is a graph too large, with parameters of unknown size, with ops that lanes do not have or that have a kernel of
+    their own, with more than one axis of unknown size, or with an op that mixes samples otherwise than by sums and
+    maxima over all of them.
     """
     nodes = arguments.live.nodes
     if any(prod(dim for dim in node.shape if isinstance(dim, int)) > MOST_ELEMENTS for node in nodes):
@@ -34,21 +35,20 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> P
     weights = sum(
         prod(dim for dim in nodes[i].shape if isinstance(dim, int)) for i in arguments.live.parameters.values()
     )
-    if weights > MOST_WEIGHTS or any(node.op in kernels for node in nodes):
+    # a row of unknown length may be long: its own numbers make better vectors than those of other networks
+    endless = any(isinstance(dim, str) for i in arguments.live.parameters.values() for dim in nodes[i].shape)
+    if endless or weights > MOST_WEIGHTS or any(node.op in kernels for node in nodes):
         return None
-    from vynapse_numba import cache
     from vynapse_numba.lanes.code import TooLongError
     from vynapse_numba.lanes.elementwise import UnsupportedError
     from vynapse_numba.lanes.kernel import write
-    from vynapse_numba.lanes.machine import Machine, compiled, lanes
+    from vynapse_numba.lanes.machine import lanes
     from vynapse_numba.lanes.program import LanesProgram
     from vynapse_numba.lanes.stages import staged
-    from vynapse_numba.llvm import processor
 
     try:
         stages = staged(arguments)
         text = write(arguments, stages, lanes())
     except (UnsupportedError, TooLongError):
         return None
-    code = cache.kept("lanes", (text.text, *processor()), lambda: compiled(text.text))
-    return LanesProgram(arguments, stages, text, Machine(code), lanes(), threads)
+    return LanesProgram(arguments, stages, text, lanes(), threads)

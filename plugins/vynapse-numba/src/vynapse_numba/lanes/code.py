@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import math
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+Known = TypeVar("Known")
 
 ELEMENT = {"float32": "float", "float64": "double", "int32": "i32", "int64": "i64", "uint64": "i64", "bool": "i1"}
 """Dtype -> what one lane of it is."""
@@ -50,14 +54,19 @@ Scalar = Lane | float | int | bool
 class Code:
     """Lines of text in the making; each method writes one operation and returns its result."""
 
-    def __init__(self, lanes: int, most: int) -> None:
+    def __init__(self, lanes: int, most: int, *, scoped: bool = False) -> None:
         self.lanes = lanes
         self.most = most
+        self.scoped = scoped
+        """Whether the writer marks by `scope` what may not be executed: then equal values are written only once, and
+        rare cases become branches."""
         self.lines: list[str] = []
         self.sample = ""
         """The name of the number of the sample at hand, within a loop over samples."""
         self.tables: dict[str, str] = {}
         self._declared: dict[str, str] = {}
+        self._known: dict[str, Any] = {}
+        self._functions: dict[str, tuple[str, list[str]]] = {}
         self._count = 0
 
     def line(self, text: str) -> None:
@@ -81,6 +90,65 @@ class Code:
         name = self.name()
         self.line(f"  {name} = {text}")
         return name
+
+    def pure(self, text: str) -> str:
+        """Write `name = text`, or return the name of what was written before: for text that reads no memory."""
+        return self.remembered(text, lambda: self.value(text))
+
+    def remembered(self, key: str, write: Callable[[], Known]) -> Known:
+        """Return what `write` writes, or what it wrote before under the same key."""
+        if not self.scoped:
+            return write()
+        if key not in self._known:
+            self._known[key] = write()
+        known: Known = self._known[key]
+        return known
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Write what may not be executed: later text cannot refer to it."""
+        known = dict(self._known)
+        yield
+        self._known = known
+
+    def interleaved(self, writers: Sequence[Callable[[], Scalar]]) -> list[Scalar]:
+        """Write what several writers write, line by line in turn, and return their results; they write no branches.
+
+        A processor looks only so far ahead: chains of operations that do not wait for each other must lie together.
+        """
+        before, texts, results = self.lines, [], []
+        for writer in writers:
+            self.lines = []
+            with self.scope():
+                results.append(writer())
+            texts.append(self.lines)
+        self.lines = before
+        self.block("\n".join(line for turn in zip_longest(*texts) for line in turn if line is not None))
+        return results
+
+    def rarely(self, condition: Lane, usual: Sequence[Lane], rare: Callable[[], Sequence[Lane]]) -> list[Lane]:
+        """Write `usual`, but where the condition holds what `rare` writes, which is skipped if it holds in no lane."""
+        if not self.scoped:
+            return self._either(condition, rare(), usual)
+        label = self.name()[1:]
+        mask = self.value(f"bitcast {self.type('bool')} {condition.name} to i{self.lanes}")
+        found = self.value(f"icmp ne i{self.lanes} {mask}, 0")
+        self.block(f"  br label %{label}.near\n{label}.near:")
+        self.block(f"  br i1 {found}, label %{label}.rare, label %{label}.after, !prof !1\n{label}.rare:")
+        with self.scope():
+            chosen = self._either(condition, rare(), usual)
+        self.block(f"  br label %{label}.after\n{label}.after:")
+        return [
+            Lane(
+                self,
+                self.value(f"phi {self.type(a.dtype)} [{a.name}, %{label}.near], [{b.name}, %{label}.rare]"),
+                a.dtype,
+            )
+            for a, b in zip(usual, chosen, strict=True)
+        ]
+
+    def _either(self, condition: Lane, first: Sequence[Lane], second: Sequence[Lane]) -> list[Lane]:
+        return [self.select(condition, a, b, a.dtype) for a, b in zip(first, second, strict=True)]
 
     def declaration(self, name: str, text: str) -> None:
         """Declare an intrinsic function, once."""
@@ -107,13 +175,13 @@ class Code:
             return value
         kind = self.type(dtype)
         return Lane(
-            self, self.value(f"select i1 true, {kind} {self.operand(value, dtype)}, {kind} zeroinitializer"), dtype
+            self, self.pure(f"select i1 true, {kind} {self.operand(value, dtype)}, {kind} zeroinitializer"), dtype
         )
 
     def binary(self, instruction: str, a: Scalar, b: Scalar, dtype: str) -> Lane:
         """Write an instruction of two operands of a dtype."""
         kind = self.type(dtype)
-        return Lane(self, self.value(f"{instruction} {kind} {self.operand(a, dtype)}, {self.operand(b, dtype)}"), dtype)
+        return Lane(self, self.pure(f"{instruction} {kind} {self.operand(a, dtype)}, {self.operand(b, dtype)}"), dtype)
 
     def compare(self, condition: str, a: Scalar, b: Scalar, dtype: str) -> Lane:
         """Write a comparison; `condition` such as `fcmp olt` or `icmp eq`."""
@@ -125,14 +193,14 @@ class Code:
         where = f"{self.type('bool')} {self.operand(condition, 'bool')}"
         return Lane(
             self,
-            self.value(f"select {where}, {kind} {self.operand(a, dtype)}, {kind} {self.operand(b, dtype)}"),
+            self.pure(f"select {where}, {kind} {self.operand(a, dtype)}, {kind} {self.operand(b, dtype)}"),
             dtype,
         )
 
     def convert(self, instruction: str, value: Scalar, dtype: str, to: str) -> Lane:
         """Write a conversion from one dtype to another."""
         text = f"{instruction} {self.type(dtype)} {self.operand(value, dtype)} to {self.type(to)}"
-        return Lane(self, self.value(text), to)
+        return Lane(self, self.pure(text), to)
 
     def call(self, function: str, dtype: str, *values: Scalar, source: str = "") -> Lane:
         """Write a call of one of LLVM's intrinsic functions, `fabs` or `fma`; `source` is the operands' dtype."""
@@ -142,7 +210,33 @@ class Code:
         kinds = ", ".join([self.type(source)] * len(values))
         self.declaration(name, f"declare {self.type(dtype)} {name}({kinds})")
         given = ", ".join(f"{self.type(source)} {self.operand(value, source)}" for value in values)
-        return Lane(self, self.value(f"call {self.type(dtype)} {name}({given})"), dtype)
+        return Lane(self, self.pure(f"call {self.type(dtype)} {name}({given})"), dtype)
+
+    def called(self, name: str, given: Sequence[Lane], write: Callable[..., Sequence[Lane]]) -> list[Lane]:
+        """Write a call of a function of lanes, whose results `write` writes from its arguments, once for all calls."""
+        if name not in self._functions:
+            self._functions[name] = self._function(name, [value.dtype for value in given], write)
+        kind, dtypes = self._functions[name]
+        sent = ", ".join(f"{self.type(value.dtype)} {value.name}" for value in given)
+        answer = self.value(f"call {kind} @{name}({sent})")
+        return [Lane(self, self.value(f"extractvalue {kind} {answer}, {at}"), dtype) for at, dtype in enumerate(dtypes)]
+
+    def _function(self, name: str, given: Sequence[str], write: Callable[..., Sequence[Lane]]) -> tuple[str, list[str]]:
+        """Write a function, and return what it returns: the type, and the dtypes in it."""
+        inner = Code(self.lanes, self.most)
+        inner.tables, inner._declared = self.tables, self._declared
+        arguments = [Lane(inner, f"%argument{at}", dtype) for at, dtype in enumerate(given)]
+        results = write(inner, *arguments)
+        kind = f"{{{', '.join(self.type(result.dtype) for result in results)}}}"
+        whole = "poison"
+        for at, result in enumerate(results):
+            whole = inner.value(f"insertvalue {kind} {whole}, {self.type(result.dtype)} {result.name}, {at}")
+        head = ", ".join(f"{self.type(argument.dtype)} {argument.name}" for argument in arguments)
+        body = "\n".join(inner.lines)
+        self.tables[f"@{name}"] = (
+            f"define internal {kind} @{name}({head}) noinline cold {{\n{body}\n  ret {kind} {whole}\n}}"
+        )
+        return kind, [result.dtype for result in results]
 
     def looked_up(self, name: str, table: Sequence[float], index: Lane) -> Lane:
         """Write `table[index]` of a table of doubles; `index` is int32 and within it."""
@@ -175,36 +269,6 @@ class Code:
         """Write a * b + c, rounded once where the processor has such an instruction."""
         return self.call("fmuladd", dtype or _dtype(a, b, c), a, b, c)
 
-    def zipped(self, vectors: Sequence[str], width: int, element: str) -> list[str]:
-        """Write the transpose of `vectors`, 2^k of `width` elements: element 0 of all, then element 1, ...
-
-        The result comes in pieces of at most as many elements as there are lanes. Each of k rounds interleaves a
-        vector with the one half the list away.
-        """
-        lists = [[vector] for vector in vectors]
-        while len(lists) > 1:
-            half = len(lists) // 2
-            wide = 2 * width <= self.lanes
-            lists = [self._interleaved(lists[i], lists[i + half], width, wide, element) for i in range(half)]
-            width = 2 * width if wide else width
-        return lists[0]
-
-    def _interleaved(self, first: list[str], second: list[str], width: int, wide: bool, element: str) -> list[str]:
-        order = [at for pair in zip(range(width), range(width, 2 * width), strict=True) for at in pair]
-        parts = [order] if wide else [order[:width], order[width:]]
-        return [
-            self.value(f"shufflevector <{width} x {element}> {a}, <{width} x {element}> {b}, {_mask(part)}")
-            for a, b in zip(first, second, strict=True)
-            for part in parts
-        ]
-
-    def part(self, vector: str, width: int, start: int, size: int, element: str) -> str:
-        """Write a slice of a vector."""
-        if size == width:
-            return vector
-        kind = f"<{width} x {element}>"
-        return self.value(f"shufflevector {kind} {vector}, {kind} poison, {_mask(range(start, start + size))}")
-
 
 def literal(value: float | int | bool, dtype: str) -> str:
     """Return a number in LLVM's spelling, exact to the bit."""
@@ -218,10 +282,6 @@ def literal(value: float | int | bool, dtype: str) -> str:
         number = struct.unpack("<f", struct.pack("<f", number))[0]
     # a float is spelt by the bits of the double that equals it
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
-
-
-def _mask(order: Sequence[int]) -> str:
-    return f"<{len(order)} x i32> <{', '.join(f'i32 {at}' for at in order)}>"
 
 
 def _suffix(dtype: str) -> str:

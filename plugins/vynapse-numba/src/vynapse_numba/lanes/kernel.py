@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The text of a whole kernel: a loop over blocks of networks, in it one over steps, in that one over samples a pass.
 
-A kernel reads all it is given from a table of 64-bit numbers: P, the number of samples and that of steps; of each leaf
+A kernel reads all it is given from a table of 64-bit numbers: P, the number of samples and that of steps; how many
+networks a thread takes at a time, and the first that nobody has taken yet, which the threads count up; of each leaf
 that differs by network (address, bytes from one network to the next); of each shared value (address, bytes from one
 step to the next); of each output (address, bytes from network to network, from step to step). Outputs have room for
-whole blocks. A step reads its parameters before it writes its outputs, so an output that lies where a parameter lies
-is the next step's parameter: that is all there is to training in place.
+whole blocks.
+
+Parameters are read before the first step. Those that outputs replace are variables, written out after the last step:
+between two steps nothing of a network touches memory but what every step gives out.
 """
 
 from __future__ import annotations
@@ -13,7 +16,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vynapse_numba.lanes.carried import Carried, same
 from vynapse_numba.lanes.code import Code
+from vynapse_numba.lanes.frame import (
+    BLOCK_ROWS,
+    CHUNKED,
+    CHUNKS,
+    FIXED_SLOTS,
+    KERNEL,
+    SAMPLED,
+    SAMPLES,
+    STEP_END,
+    STEPPED,
+    STEPS,
+)
 from vynapse_numba.lanes.memory import load_rows, load_shared, store_rows, store_together
 from vynapse_numba.lanes.sums import Sums
 from vynapse_numba.lanes.trace import constant, value
@@ -29,6 +45,16 @@ MOST_LINES = 40_000
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """How the steps of a kernel follow one another."""
+
+    carry: tuple[tuple[str, str], ...] = ()
+    """(output, parameter that it is in the next step)."""
+    rests: bool = False
+    """Whether nothing but what is carried tells two steps apart: a block that a step leaves as it was has done all."""
+
+
+@dataclass(frozen=True)
 class Text:
     """A kernel's text and what goes into its table, in order; numbers are nodes."""
 
@@ -40,20 +66,22 @@ class Text:
     """Operations for a block of networks and one sample, roughly."""
 
 
-def write(arguments: Arguments, stages: Stages, lanes: int) -> Text:
+def write(arguments: Arguments, stages: Stages, lanes: int, repeat: Repeat = Repeat()) -> Text:
     """Return the kernel of a graph. Raises UnsupportedError or TooLongError."""
-    return _Writer(arguments, stages, lanes).write()
+    return _Writer(arguments, stages, lanes, repeat).write()
 
 
 class _Writer:
-    def __init__(self, arguments: Arguments, stages: Stages, lanes: int) -> None:
+    def __init__(self, arguments: Arguments, stages: Stages, lanes: int, repeat: Repeat) -> None:
         self.arguments = arguments
         self.stages = stages
+        self.repeat = repeat
         self.nodes = arguments.live.nodes
-        self.code = Code(lanes, MOST_LINES)
+        # what is admitted for one step is admitted for many, which take some lines more
+        self.code = Code(lanes, MOST_LINES * (2 if repeat.carry else 1), scoped=True)
         self.entry: list[str] = []
         """What comes before all loops."""
-        self.slots = 3
+        self.slots = FIXED_SLOTS
         self.values: dict[int, Array] = {
             i: constant(arguments, i) for i, node in enumerate(self.nodes) if node.op == "constant"
         }
@@ -61,7 +89,9 @@ class _Writer:
         """The address of each lane's network, for leaves by node and for outputs by name."""
         self.shared: dict[int, str] = {}
         self.own = tuple(i for i in stages.needed if not self.nodes[i].operands)
-        self.outputs = tuple(name for name, i in arguments.live.outputs.items() if arguments.varying[i])
+        live = arguments.live
+        self.outputs = tuple(name for name, i in live.outputs.items() if arguments.varying[i])
+        self.carried = {name: Carried(self.code, live, name, to, self.entry) for name, to in repeat.carry}
 
     def write(self) -> Text:
         """Write everything, in the order in which it is computed."""
@@ -69,29 +99,79 @@ class _Writer:
         own = [(i, self._slot("ptr"), self._slot("i64")) for i in self.own]
         shared = [(i, self._slot("ptr"), self._slot("i64")) for i in stages.fed]
         outputs = [(name, self._slot("ptr"), self._slot("i64"), self._slot("i64")) for name in self.outputs]
-        places = [code.value(f"add i64 %network, {lane}") for lane in range(code.lanes)]
-        there = [code.value(f"icmp slt i64 {place}, %network.last") for place in places]
-        # past the end, the last network stands in
-        networks = [
-            code.value(f"select i1 {yes}, i64 {place}, i64 %network.last")
-            for yes, place in zip(there, places, strict=True)
-        ]
-        for i, address, gap in own:
-            self.rows[i] = self._rows(networks, address, gap)
-        code.block("  br label %steps\n" + _STEPS)
-        for i, address, step in shared:
-            self.shared[i] = self._at_step(address, step)
+        self._find_rows(own)
+        for i in self.own:
             if not self._sampled(i):
-                self.values[i] = load_shared(code, self.shared[i], self.nodes[i].shape, self.nodes[i].dtype)
-        for name, address, gap, step in outputs:
-            self.rows[name] = self._rows(places, self._at_step(address, step), gap)
-        for level in range(max(stages.levels) + 1):
-            self._steady(level)
-            self._pass(level)
-        text = _WHOLE.format(
+                self.values[i] = load_rows(code, self.rows[i], self.nodes[i].shape, self.nodes[i].dtype)
+        for each in self.carried.values():
+            if each.parameter in self.own:
+                each.put(self.values[each.parameter])
+        code.block("  br label %step.first\nstep.first:\n  br label %steps\n" + STEPS)
+        with code.scope():
+            self._step(shared, outputs)
+        code.block(STEPPED)
+        for name, address, gap, _ in outputs:
+            if name in self.carried:
+                self.rows[name] = self._output_rows(address, gap)
+                self._store(name, self.carried[name].output, self.carried[name].get())
+        text = KERNEL.format(
             declarations=code.declarations, entry="\n".join(self.entry), block="\n".join(code.lines), lanes=code.lanes
         )
         return Text(text, self.own, stages.fed, self.outputs, len(code.lines))
+
+    def _step(self, shared: list[tuple[int, str, str]], outputs: list[tuple[str, str, str, str]]) -> None:
+        """Write one step: all levels, one after the other."""
+        before = {each.parameter: each.get() for each in self.carried.values() if each.parameter in self.own}
+        self.values |= before
+        for i, address, step in shared:
+            self.shared[i] = self._at_step(address, step)
+            if not self._sampled(i):
+                self.values[i] = load_shared(self.code, self.shared[i], self.nodes[i].shape, self.nodes[i].dtype)
+        for name, address, gap, step in outputs:
+            if name not in self.carried:
+                self.rows[name] = self._output_rows(self._at_step(address, step), gap)
+        for level in range(max(self.stages.levels) + 1):
+            self._steady(level)
+            self._pass(level)
+        for each in self.carried.values():
+            each.put(self.values[each.output])
+        done = "false"
+        if self.repeat.rests:
+            pairs = [
+                (before[e.parameter], self.values[e.output]) for e in self.carried.values() if e.parameter in before
+            ]
+            done = same(self.code, pairs)
+        self.code.block(STEP_END.format(done=done))
+
+    def _find_rows(self, own: list[tuple[int, str, str]]) -> None:
+        """Write the addresses of each lane's network; past the end, the last network stands in."""
+        code = self.code
+        offsets: dict[int, list[str]] = {}
+        for i, _, gap in own:
+            offsets[i] = [f"%offset{i}.{lane}" for lane in range(code.lanes)]
+            for lane, offset in enumerate(offsets[i]):
+                self.entry.append(f"  {offset} = alloca i64")
+                self.entry.append(f"  {offset}.whole = mul i64 {gap}, {lane}")
+                self.entry.append(f"  store i64 {offset}.whole, ptr {offset}")
+        code.block(BLOCK_ROWS.format(most=code.lanes - 1))
+        with code.scope():
+            for lane in range(code.lanes):
+                there = code.value(f"icmp slt i64 {lane}, %network.left")
+                place = code.value(f"select i1 {there}, i64 {lane}, i64 %network.left")
+                for i, _, gap in own:
+                    code.line(f"  store i64 {code.value(f'mul i64 {place}, {gap}')}, ptr {offsets[i][lane]}")
+        code.block("  br label %block.whole\nblock.whole:")
+        for i, address, gap in own:
+            start = code.value(f"mul i64 %network, {gap}")
+            first = code.value(f"getelementptr i8, ptr {address}, i64 {start}")
+            found = [code.value(f"load i64, ptr {offset}") for offset in offsets[i]]
+            self.rows[i] = [code.value(f"getelementptr i8, ptr {first}, i64 {offset}") for offset in found]
+
+    def _output_rows(self, address: str, gap: str) -> list[str]:
+        code = self.code
+        places = [code.value(f"add i64 %network, {lane}") for lane in range(code.lanes)]
+        offsets = [code.value(f"mul i64 {place}, {gap}") for place in places]
+        return [code.value(f"getelementptr i8, ptr {address}, i64 {offset}") for offset in offsets]
 
     def _sampled(self, i: int) -> bool:
         return self.stages.symbol is not None and self.stages.symbol in self.nodes[i].shape
@@ -107,20 +187,16 @@ class _Writer:
         offset = self.code.value(f"mul i64 %step, {step}")
         return self.code.value(f"getelementptr i8, ptr {address}, i64 {offset}")
 
-    def _rows(self, networks: list[str], address: str, gap: str) -> list[str]:
-        code = self.code
-        offsets = [code.value(f"mul i64 {network}, {gap}") for network in networks]
-        return [code.value(f"getelementptr i8, ptr {address}, i64 {offset}") for offset in offsets]
-
     def _steady(self, level: int) -> None:
         """Write what is computed once between two passes, and then the outputs among it."""
         for i in self.stages.needed:
-            if not self._sampled(i) and self.stages.levels[i] == level and i not in self.stages.over:
+            steady = self.nodes[i].operands and not self._sampled(i)
+            if steady and self.stages.levels[i] == level and i not in self.stages.over:
                 self.values[i] = self._value(i, self.values)
         for name in self.outputs:
             i = self.arguments.live.outputs[name]
-            if not self._sampled(i) and self.stages.levels[i] == level:
-                self._store(name, i, self.values)
+            if not self._sampled(i) and self.stages.levels[i] == level and name not in self.carried:
+                self._store(name, i, self.values[i])
 
     def _value(self, i: int, values: dict[int, Array]) -> Array:
         node = self.nodes[i]
@@ -130,13 +206,13 @@ class _Writer:
             return load_shared(self.code, self.shared[i], node.shape, node.dtype)
         return value(self.code, self.arguments, i, values)
 
-    def _store(self, name: str, i: int, values: dict[int, Array]) -> None:
+    def _store(self, name: str, i: int, value: Array) -> None:
         node = self.nodes[i]
         if node.shape == ():
             # one number of each network: those of all lanes lie side by side
-            store_together(self.code, self.rows[name][0], self.code.lane(values[i].reshape(-1)[0], node.dtype))
+            store_together(self.code, self.rows[name][0], self.code.lane(value.reshape(-1)[0], node.dtype))
         else:
-            store_rows(self.code, self.rows[name], values[i], node.shape, node.dtype)
+            store_rows(self.code, self.rows[name], value, node.shape, node.dtype)
 
     def _pass(self, level: int) -> None:
         """Write one loop over the samples, with what it adds up and the outputs of each sample."""
@@ -148,20 +224,21 @@ class _Writer:
         sums = [Sums(code, self.arguments, i, self.entry) for i in over]
         for each in sums:
             each.begin(each.totals)
-        code.block(_CHUNKS.format(level=level, chunk=CHUNK))
-        for each in sums:
-            each.begin(each.parts)
-        code.block(_SAMPLES.format(level=level))
-        code.sample = f"%sample{level}.number"
-        values = self._samples(over, [found[name] for name in stored])
-        for each in sums:
-            each.add_sample(values)
-        for name in stored:
-            self._store(name, found[name], values)
-        code.block(_SAMPLED.format(level=level))
-        for each in sums:
-            each.add_chunk()
-        code.block(_CHUNKED.format(level=level))
+        code.block(CHUNKS.format(level=level, chunk=CHUNK))
+        with code.scope():
+            for each in sums:
+                each.begin(each.parts)
+            code.block(SAMPLES.format(level=level))
+            code.sample = f"%sample{level}.number"
+            values = self._samples(over, [found[name] for name in stored])
+            for each in sums:
+                each.add_sample(values)
+            for name in stored:
+                self._store(name, found[name], values[found[name]])
+            code.block(SAMPLED.format(level=level))
+            for each in sums:
+                each.add_chunk()
+        code.block(CHUNKED.format(level=level))
         for each in sums:
             self.values[each.i] = each.result()
 
@@ -175,59 +252,3 @@ class _Writer:
         for i in sorted(wanted):
             values[i] = self._value(i, values)
         return values
-
-
-_WHOLE = """{declarations}
-define void @kernel(ptr %table, i64 %first, i64 %last) {{
-entry:
-  %networks = load i64, ptr %table
-  %network.last = sub i64 %networks, 1
-  %samples.place = getelementptr i64, ptr %table, i64 1
-  %samples = load i64, ptr %samples.place
-  %steps.place = getelementptr i64, ptr %table, i64 2
-  %steps.all = load i64, ptr %steps.place
-{entry}
-  br label %blocks
-blocks:
-  %network = phi i64 [%first, %entry], [%network.next, %stepped]
-  %network.any = icmp slt i64 %network, %last
-  br i1 %network.any, label %block, label %exit
-block:
-{block}
-  br label %end
-end:
-  %step.next = add i64 %step, 1
-  br label %steps
-stepped:
-  %network.next = add i64 %network, {lanes}
-  br label %blocks
-exit:
-  ret void
-}}
-!0 = !{{}}
-"""
-_STEPS = """steps:
-  %step = phi i64 [0, %block], [%step.next, %end]
-  %step.any = icmp slt i64 %step, %steps.all
-  br i1 %step.any, label %step.body, label %stepped
-step.body:"""
-_CHUNKS = """  br label %before{level}
-before{level}:
-  br label %chunks{level}
-chunks{level}:
-  %chunk{level} = phi i64 [0, %before{level}], [%sample{level}.next, %after{level}]
-  %chunk{level}.any = icmp slt i64 %chunk{level}, %samples
-  br i1 %chunk{level}.any, label %chunk{level}.body, label %end{level}
-chunk{level}.body:
-  %chunk{level}.next = add i64 %chunk{level}, {chunk}
-  %chunk{level}.full = icmp slt i64 %chunk{level}.next, %samples
-  %chunk{level}.end = select i1 %chunk{level}.full, i64 %chunk{level}.next, i64 %samples"""
-_SAMPLES = """  br label %sample{level}
-sample{level}:
-  %sample{level}.number = phi i64 [%chunk{level}, %chunk{level}.body], [%sample{level}.next, %sample{level}]"""
-_SAMPLED = """  %sample{level}.next = add i64 %sample{level}.number, 1
-  %sample{level}.more = icmp slt i64 %sample{level}.next, %chunk{level}.end
-  br i1 %sample{level}.more, label %sample{level}, label %after{level}
-after{level}:"""
-_CHUNKED = """  br label %chunks{level}
-end{level}:"""

@@ -6,6 +6,7 @@ A call for a hundred tiny networks takes the kernel two microseconds: to check e
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vynapse_core import Arguments, Array
     from vynapse_numba.lanes.kernel import Text
     from vynapse_numba.lanes.stages import Stages
+
+_HEAD = object.__basicsize__
+"""Bytes of what all Python objects begin with."""
 
 
 class Layout:
@@ -58,20 +62,12 @@ class Layout:
         """Whether all that is given is arrays already."""
         self.in_rows = self.plain and all(in_rows(given[name]) for name in self.own)
         """Whether the kernel can read the leaves where they lie."""
+        names = dict(self.inputs)
+        direct = [names[i] for i in text.shared if i in names and _as_it_lies(given[names[i]], nodes[i].dtype)]
+        self.direct = direct if self.plain and not self.common and len(direct) == len(text.shared) else None
+        """The names of the shared values, where all of them are inputs that the kernel can read where they lie."""
         self._seen = [(name, array.shape, array.strides, array.dtype) for name, array in given.items() if self.plain]
         self._counts = (len(arrays), len(inputs))
-        self._addresses: list[tuple[Array | None, int]] = [(None, 0)] * len(text.shared)
-
-    def addresses(self, shared: list[Array]) -> list[int]:
-        """Return the addresses of shared values: data stay where they are from call to call, and asking takes long."""
-        addresses = []
-        for at, (known, address) in enumerate(self._addresses):
-            if known is not shared[at]:
-                address = address_of(shared[at])
-                # one assignment, since another thread may be calling the program too
-                self._addresses[at] = (shared[at], address)
-            addresses.append(address)
-        return addresses
 
     def fits(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> bool:
         """Return whether a call's arrays are laid out as those of the call before."""
@@ -88,6 +84,10 @@ class Layout:
         return True
 
 
+def _as_it_lies(array: Array, dtype: str) -> bool:
+    return type(array) is np.ndarray and array.flags.c_contiguous and array.dtype == np.dtype(dtype)
+
+
 def in_rows(array: Array) -> bool:
     """Return whether each network's numbers lie one after the other, in the machine's byte order."""
     step = array.itemsize
@@ -99,6 +99,8 @@ def in_rows(array: Array) -> bool:
 
 
 def address_of(array: Array) -> int:
-    """Return where an array's first number lies."""
-    address: int = array.__array_interface__["data"][0]
-    return address
+    """Return where an array's first number lies.
+
+    It is the first field of NumPy's array object: to ask for it in any other way takes most of a small call's time.
+    """
+    return ctypes.c_void_p.from_address(id(array) + _HEAD).value or 0

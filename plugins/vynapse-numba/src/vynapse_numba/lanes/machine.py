@@ -6,13 +6,18 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
+from vynapse_numba.cache import kept
 from vynapse_numba.llvm import loaded, object_code, processor
 
-Kernel = Callable[[int, int, int], None]
-"""`kernel(table, first, last)`: compute networks first to last; `table` is an address. Frees the interpreter's lock."""
+if TYPE_CHECKING:
+    from vynapse_numba.lanes.kernel import Text
 
-_ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+Kernel = Callable[[int], None]
+"""`kernel(table)`, the address of its numbers: compute what nobody has taken yet. Frees the interpreter's lock."""
+
+_ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 @cache
@@ -22,14 +27,12 @@ def lanes() -> int:
     return 16 if "+avx512f" in features and "+avx512dq" in features else 8 if "+avx" in features else 4
 
 
-def compiled(text: str) -> bytes:
-    """Return the object code of a kernel's text, which is in vectors already."""
-    return object_code(text, speed=1, vectorise=False)
-
-
 class Machine:
-    """Object code in memory, to be called as long as this object lives."""
+    """A kernel's machine code in memory, from the disk where it lies there; to be called as long as this lives."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        # the text is in vectors already
+        code = kept("lanes", (text.text, *processor()), lambda: object_code(text.text, speed=1, vectorise=False))
         self._engine = loaded(code)
         self.kernel: Kernel = _ENTRY(self._engine.get_function_address("kernel"))

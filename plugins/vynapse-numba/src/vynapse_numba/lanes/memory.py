@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """How values get from memory into lanes and back.
 
-A network's numbers lie in a row of its own, a lane holds one network: rows are read in pieces and transposed in
-registers. Past the last network its row is read again, so no lane ever holds what is not there.
+A network's numbers lie in a row of its own, a lane holds one network: rows are read 16 bytes at a time and
+transposed in registers. Past the last network its row is read again, so no lane ever holds what is not there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from vynapse_numba.lanes.code import BYTES, STORED, Lane
+from vynapse_numba.lanes.squares import joined, part, transposed
 from vynapse_numba.lanes.trace import filled
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ Shape = tuple[int | str, ...]
 
 def load_rows(code: Code, rows: Sequence[str], shape: Shape, dtype: str) -> Array:
     """Write the loading of a value of each network, for the sample at hand, from the addresses `rows`."""
-    elements = []
+    elements: list[Lane] = []
     for offset, count in _runs(code, shape, dtype):
         done = 0
-        for width in _pieces(count, code.lanes):
-            at = code.value(f"add i64 {offset}, {done * BYTES[dtype]}")
-            elements += _transposed(code, rows, at, width, dtype)
-            done += width
+        while done < count:
+            width = _square(count, dtype)
+            # the last square may take in elements of the one before: few large loads are cheaper than many small ones
+            start = min(done, count - width)
+            at = code.value(f"add i64 {offset}, {start * BYTES[dtype]}")
+            elements += _transposed(code, rows, at, width, dtype)[done - start :]
+            done = start + width
     return filled(shape, elements)
 
 
@@ -52,21 +56,22 @@ def load_shared(code: Code, address: str, shape: Shape, dtype: str) -> Array:
 
 def store_rows(code: Code, rows: Sequence[str], value: Array, shape: Shape, dtype: str) -> None:
     """Write the storing of a value of each network, for the sample at hand, to the addresses `rows`."""
-    kind, lanes = STORED[dtype], code.lanes
+    kind = STORED[dtype]
     elements = [_written(code, code.lane(scalar, dtype), dtype) for scalar in value.reshape(-1)]
-    start = 0
+    first = 0
     for offset, count in _runs(code, shape, dtype):
         done = 0
-        for width in _pieces(count, lanes):
-            at = code.value(f"add i64 {offset}, {done * BYTES[dtype]}")
-            pieces = code.zipped(elements[start + done : start + done + width], lanes, kind)
+        while done < count:
+            width = _square(count, dtype)
+            start = min(done, count - width)
+            at = code.value(f"add i64 {offset}, {start * BYTES[dtype]}")
+            squares = transposed(code, elements[first + start : first + start + width], kind)
             for lane, row in enumerate(rows):
-                piece, within = divmod(lane * width, lanes)
-                part = code.part(pieces[piece], lanes, within, width, kind)
+                piece = part(code, squares[lane % width], lane - lane % width, width, kind)
                 place = code.value(f"getelementptr i8, ptr {row}, i64 {at}")
-                code.line(f"  store <{width} x {kind}> {part}, ptr {place}, align 1")
-            done += width
-        start += count
+                code.line(f"  store <{width} x {kind}> {piece}, ptr {place}, align 1")
+            done = start + width
+        first += count
 
 
 def store_together(code: Code, address: str, value: Lane) -> None:
@@ -88,20 +93,19 @@ def _runs(code: Code, shape: Shape, dtype: str) -> Iterator[tuple[str, int]]:
         yield code.value(f"add i64 {before}, {within}"), count
 
 
-def _pieces(count: int, most: int) -> Iterator[int]:
-    """Yield powers of two, `most` at most, that add up to `count`, the large ones first."""
-    while count:
-        width = min(most, 1 << (count.bit_length() - 1))
-        yield width
-        count -= width
+def _square(count: int, dtype: str) -> int:
+    """Return how many elements of a row are read at a time: as 16 bytes hold, but a power of two that the row has."""
+    return min(4, 16 // BYTES[dtype], 1 << (count.bit_length() - 1))
 
 
 def _transposed(code: Code, rows: Sequence[str], offset: str, width: int, dtype: str) -> list[Lane]:
+    """Write the loading of `width` elements from each row, as one lane an element."""
     kind, loaded = STORED[dtype], []
     for row in rows:
         place = code.value(f"getelementptr i8, ptr {row}, i64 {offset}")
         loaded.append(code.value(f"load <{width} x {kind}>, ptr {place}, align 1"))
-    return [_read(code, vector, dtype) for vector in code.zipped(loaded, width, kind)]
+    vectors = [joined(code, loaded[i::width], width, kind) for i in range(width)]
+    return [_read(code, vector, dtype) for vector in transposed(code, vectors, kind)]
 
 
 def _read(code: Code, vector: str, dtype: str) -> Lane:

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vynapse_core import Program
+from vynapse_numba.lanes.kernel import Repeat, write
 from vynapse_numba.lanes.layout import Layout, address_of
+from vynapse_numba.lanes.machine import Machine
 from vynapse_numba.lanes.scan import batched, can_stay
+from vynapse_numba.llvm import FIRST_USE
 from vynapse_numba.threads import workers
 
 if TYPE_CHECKING:
@@ -17,13 +21,13 @@ if TYPE_CHECKING:
 
     from vynapse_core import Arguments, Array
     from vynapse_numba.lanes.kernel import Text
-    from vynapse_numba.lanes.machine import Machine
     from vynapse_numba.lanes.stages import Stages
 
 SMALL = 2_000_000
 """Operations below which a call is sooner done by one thread than shared out: about 100 µs."""
-PARTS = 8
-"""Parts a thread: one that comes late finds something left to do."""
+SHARES = 32
+"""Shares a thread, at least: one that comes late finds something left to do."""
+ONCE = Repeat()
 
 
 class LanesProgram(Program):
@@ -35,15 +39,13 @@ class LanesProgram(Program):
 
     repeats = True
 
-    def __init__(
-        self, arguments: Arguments, stages: Stages, text: Text, machine: Machine, lanes: int, threads: int
-    ) -> None:
+    def __init__(self, arguments: Arguments, stages: Stages, text: Text, lanes: int, threads: int) -> None:
         self.graph = arguments.graph
         self.per_network = arguments.per_network
         self._arguments = arguments
         self._stages = stages
         self._text = text
-        self._machine = machine
+        self._machines: dict[Repeat, Machine] = {}
         self._lanes = lanes
         self._threads = threads
         self._layout: Layout | None = None
@@ -53,22 +55,25 @@ class LanesProgram(Program):
 
         Raises ValueError for an array that is missing, unknown, or not of the shape and dtype the graph says.
         """
-        layout = self._layout
-        if layout is None or not layout.fits(arrays, inputs):
-            self._layout = layout = self._laid_out(arrays, inputs)
+        layout = self._laid_out(arrays, inputs)
         given = {**arrays, **inputs}
         own = _leaves(layout, given)
-        shared = layout.shared([(slot, np.asarray(given[name])) for slot, name in layout.inputs])
+        if layout.direct is not None:
+            shared = [given[name] for name in layout.direct]
+        else:
+            shared = layout.shared([(slot, np.asarray(given[name])) for slot, name in layout.inputs])
         outputs = [np.empty((layout.rows, *shape), dtype) for _, shape, dtype in layout.outputs]
-        table = [layout.networks, layout.samples, 1]
-        for array in own:
-            table += (address_of(array), array.strides[0])
-        for address in layout.addresses(shared):
-            table += (address, 0)
-        for array in outputs:
-            table += (address_of(array), array.strides[0], 0)
-        self._compute(table)
-        results = {name: array[: layout.networks] for (name, _, _), array in zip(layout.outputs, outputs, strict=True)}
+        table = [layout.networks, layout.samples, 1, 0, 0]
+        for leaf in own:
+            table += (address_of(leaf), leaf.strides[0])
+        for value in shared[: len(self._text.shared)]:
+            table += (address_of(value), 0)
+        for output in outputs:
+            table += (address_of(output), output.strides[0], 0)
+        self._compute(ONCE, table)
+        results = {
+            name: output[: layout.networks] for (name, _, _), output in zip(layout.outputs, outputs, strict=True)
+        }
         if not layout.common:
             return results
         for name, value in zip(layout.common, shared[len(self._text.shared) :], strict=True):
@@ -89,49 +94,67 @@ class LanesProgram(Program):
             return super().scan(arrays, inputs, batches, carry, steps)
         first = {**inputs, **{name: inputs[name][rows[0]] for name, rows in batches.items()}}
         layout = self._laid_out(arrays, first)
-        given = {**arrays, **first}
-        state, seen = {}, {}
+        leaves = _leaves(layout, {**arrays, **first})
+        held, seen = {}, {}
         for name, shape, dtype in layout.outputs:
             if name in carry:
-                state[carry[name]] = held = np.empty((layout.rows, *shape), dtype)
-                held[: layout.networks] = arrays[carry[name]]
+                held[carry[name]] = np.empty((layout.rows, *shape), dtype)
             else:
                 seen[name] = np.empty((steps, layout.rows, *shape), dtype)
-        own = [state.get(name, array) for name, array in zip(layout.own, _leaves(layout, given), strict=True)]
+        repeat = Repeat(tuple(carry.items()), rests=not batches and not seen)
         for start, count, shared in batched(self._arguments, self._text, layout, inputs, batches, steps):
-            table = [layout.networks, layout.samples, count]
-            for array in own:
-                table += (address_of(array), array.strides[0])
-            for array in shared:
-                table += (address_of(array), array.strides[0])
+            table = [layout.networks, layout.samples, count, 0, 0]
+            for name, leaf in zip(layout.own, leaves, strict=True):
+                # what is carried lies, after the first steps, where they left it
+                read = held.get(name, leaf) if start else leaf
+                table += (address_of(read), read.strides[0])
+            for value in shared:
+                table += (address_of(value), value.strides[0])
             for name, _, _ in layout.outputs:
-                held = state[carry[name]] if name in carry else seen[name][start]
-                table += (address_of(held), held.strides[0], 0 if name in carry else seen[name].strides[0])
-            self._compute(table)
-        after = {name: array[: layout.networks] for name, array in state.items()}
-        return {**arrays, **after}, {name: array[:, : layout.networks] for name, array in seen.items()}
+                written = held[carry[name]] if name in carry else seen[name][start]
+                table += (address_of(written), written.strides[0], 0 if name in carry else seen[name].strides[0])
+            self._compute(repeat, table)
+        after = {name: value[: layout.networks] for name, value in held.items()}
+        return {**arrays, **after}, {name: value[:, : layout.networks] for name, value in seen.items()}
 
     def _laid_out(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> Layout:
-        return Layout(self._arguments, self._stages, self._text, self._lanes, arrays, inputs)
+        """Return how a call's arrays lie. Raises ValueError where they do not fit the graph."""
+        layout = self._layout
+        if layout is None or not layout.fits(arrays, inputs):
+            layout = Layout(self._arguments, self._stages, self._text, self._lanes, arrays, inputs)
+            self._layout = layout
+        return layout
 
-    def _compute(self, table: list[int]) -> None:
-        """Run the kernel on its table; blocks of networks are shared out among the threads."""
-        numbers = np.array(table, np.int64)
-        kernel, address = self._machine.kernel, address_of(numbers)
+    def _machine(self, repeat: Repeat) -> Machine:
+        """Return the kernel for steps that follow one another so, compiled when first needed."""
+        machine = self._machines.get(repeat)
+        if machine is None:
+            with FIRST_USE:
+                if repeat not in self._machines:
+                    text = write(self._arguments, self._stages, self._lanes, repeat) if repeat.carry else self._text
+                    self._machines[repeat] = Machine(text)
+                machine = self._machines[repeat]
+        return machine
+
+    def _compute(self, repeat: Repeat, table: list[int]) -> None:
+        """Run a kernel on its table; threads take blocks of networks until there are none."""
+        machine = self._machine(repeat)
         networks, samples, steps = table[:3]
         blocks = -(-networks // self._lanes)
-        if self._threads == 1 or blocks * self._text.work * max(samples, 1) * steps < SMALL:
-            kernel(address, 0, networks)
-            return
-        share = -(-blocks // (PARTS * self._threads)) * self._lanes
-        workers(self._threads).run(
-            lambda part: kernel(address, part * share, min((part + 1) * share, networks)), -(-networks // share)
-        )
+        shared = self._threads > 1 and blocks * machine.text.work * max(samples, 1) * steps >= SMALL
+        threads = min(self._threads, blocks) if shared else 1
+        table[3] = max(1, blocks // (SHARES * threads)) * self._lanes if shared else networks
+        numbers = array("q", table)
+        address, _ = numbers.buffer_info()
+        if threads == 1:
+            machine.kernel(address)
+        else:
+            workers(threads).run(lambda _: machine.kernel(address), threads)
 
 
 def _leaves(layout: Layout, given: Mapping[str, Array]) -> list[Array]:
     """Return the leaves that the kernel reads, each network's numbers one after the other."""
     if layout.in_rows:
         return [given[name] for name in layout.own]
-    arrays = [np.asarray(given[name]) for name in layout.own]
-    return [np.ascontiguousarray(array, array.dtype.newbyteorder("=")) for array in arrays]
+    leaves = [np.asarray(given[name]) for name in layout.own]
+    return [np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("=")) for leaf in leaves]

@@ -50,10 +50,11 @@ def batched(
 
     A value that is the same in each step has a step of no bytes.
     """
-    moving, names = _moving(arguments, batches), dict(layout.inputs)
+    moving, names = _moving(arguments, batches) if batches else set(), dict(layout.inputs)
     dtypes = [arguments.live.nodes[i].dtype for i in text.shared]
     leaves = all(i in names or i not in moving for i in text.shared)
-    most = max(1, BATCH_BYTES // max([1, *(inputs[name][rows[0]].nbytes for name, rows in batches.items())]))
+    largest = max((inputs[name][rows[0]].nbytes for name, rows in batches.items()), default=0)
+    most = max(1, BATCH_BYTES // max(1, largest)) if batches else steps
     for start in range(0, steps, most):
         count = min(most, steps - start)
         taken = {name: inputs[name][rows[start : start + count]] for name, rows in batches.items()}

@@ -7,7 +7,7 @@ op that computes writes one operation an element. The axis of samples has size 1
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from vynapse_core import constant_array
 from vynapse_numba.lanes.elementwise import ELEMENTWISE, UnsupportedError, element, extreme, first_largest
+from vynapse_numba.lanes.functions import BRANCHING, FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,9 @@ MOVES = frozenset((
 ))
 # fmt: on
 """Ops whose meaning serves as it stands: they move elements, or add them."""
+
+TOGETHER = 4
+"""Elements of a value on which a function of many operations is computed side by side."""
 
 
 def empty(shape: Sequence[int | str]) -> Array:
@@ -53,6 +57,8 @@ def value(code: Code, arguments: Arguments, i: int, values: Mapping[int, Array])
     node, nodes = arguments.live.nodes[i], arguments.live.nodes
     given = [values[o] if o in values else empty(nodes[o].shape) for o in node.operands]
     dtypes = [nodes[o].dtype for o in node.operands]
+    if node.op in FUNCTIONS and node.op not in BRANCHING:
+        return _interleaved(code, given[0], lambda scalar: element(code, node.op, [scalar], dtypes, node.dtype))
     if node.op in ELEMENTWISE:
         return _mapped(given, lambda *scalars: element(code, node.op, scalars, dtypes, node.dtype))
     if node.op in MOVES:
@@ -108,6 +114,14 @@ def _folded(x: Array, axes: tuple[int, ...], shape: tuple[int, ...], two: Callab
 def _mapped(given: Sequence[Array], function: Callable[..., Scalar]) -> Array:
     wide = np.broadcast_arrays(*given)
     return filled(wide[0].shape, [function(*scalars) for scalars in zip(*[array.flat for array in wide], strict=True)])
+
+
+def _interleaved(code: Code, x: Array, function: Callable[[Scalar], Scalar]) -> Array:
+    scalars, results = list(x.flat), []
+    for start in range(0, len(scalars), TOGETHER):
+        together = scalars[start : start + TOGETHER]
+        results += code.interleaved([partial(function, scalar) for scalar in together])
+    return filled(x.shape, results)
 
 
 def _product(code: Code, a: Array, b: Array, dtype: str) -> Array:
