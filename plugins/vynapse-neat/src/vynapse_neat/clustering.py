@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Which genomes belong together: a population parted into species by distance.
+
+Each way of parting begins with species that exist, oldest first, and may found others. A genome that fits no species
+founds one, which those after it may join: this depends on order. So all genomes are first compared with what exists,
+in parallel; the few that fit nowhere are taken in blocks, each block one by one, and what it founds is compared with
+all behind it, in parallel again. The result is that of going through all genomes one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vynapse_core import routine
+from vynapse_neat.distance import SIDE, Side, distance, distances
+from vynapse_neat.species import by_species
+
+if TYPE_CHECKING:
+    from vynapse_core import Array, Device
+
+BLOCK = 256
+"""Genomes without a species that are taken one by one before others are compared with what they found."""
+SAMPLE = 64
+"""Members among which the medoid of a cluster is looked for, and by which it is measured."""
+ROUNDS = 4
+"""How often medoids are moved at most."""
+
+OLD = -1
+"""Stands where a species has no centre in the population: its representative is of an earlier generation."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where genomes belong. Species that exist come first, in their order, then new ones; some may be empty."""
+
+    species_of: Array
+    """int64 [P], index of each genome's species."""
+    centres: Array
+    """int64 [K], for each species the genome that stands for it; OLD for that of an earlier generation."""
+
+
+def first_compatible(genomes: Side, representatives: Side, threshold: float, terms: Array, device: Device) -> Placement:
+    """Place each genome into the first species whose representative is nearer than `threshold`.
+
+    A genome [P] that fits none founds a species and is its centre; species [S] and founders are gone through in order.
+    Stanley & Miikkulainen 2002, section 3.3.
+    """
+    n, existing = len(genomes), len(representatives)
+    place = _Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False, device)
+    centres = np.full(existing, OLD, np.int64)
+    place.among(representatives, np.arange(n, dtype=np.int64), np.arange(existing, dtype=np.int64), centres, 0)
+    return Placement(place.species_of, np.concatenate([centres, place.founders(existing)]))
+
+
+def nearest_compatible(
+    genomes: Side, representatives: Side, threshold: float, terms: Array, device: Device
+) -> Placement:
+    """Place each genome into the nearest of the species whose centres are nearer than `threshold`.
+
+    A species that exists [S] has the genome [P] nearest to its representative as centre; so none of them dies out.
+    A genome that fits none founds a species and is its centre; it competes for the genomes behind it. Of equally near
+    ones, the older species gets the genome. neat-python 2.0, `DefaultSpeciesSet.speciate`.
+    """
+    n, existing = len(genomes), len(representatives)
+    everyone = np.arange(n, dtype=np.int64)
+    apart = distances(genomes, everyone, representatives, np.arange(existing, dtype=np.int64), terms, device)
+    centres = np.full(existing, OLD, np.int64)
+    for each in range(min(existing, n)):
+        centres[each] = apart[:, each].argmin()
+        apart[centres[each]] = np.inf
+    named = np.flatnonzero(centres >= 0)
+    place = _Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), True, device)
+    place.among(genomes, everyone, centres[named], np.full(len(named), OLD, np.int64), 0)
+    place.apart[centres[named]] = 0.0
+    place.species_of[centres[named]] = named
+    founders = place.founders(existing)
+    place.among(genomes, everyone, founders, founders, existing)
+    return Placement(place.species_of, np.concatenate([centres, founders]))
+
+
+@dataclass(frozen=True)
+class _Placing:
+    """What is common to the passes of a placement: `species_of` [P] and `apart` [P] are theirs to write."""
+
+    genomes: Side
+    terms: Array
+    species_of: Array
+    apart: Array
+    nearest: bool
+    device: Device
+
+    def among(self, others: Side, rows: Array, columns: Array, since: Array, offset: int) -> None:
+        """Compare `rows` with `others[columns]`, species from `offset` on, each with those founded before it."""
+        if len(rows) == 0 or len(columns) == 0:
+            return
+        run = self.device.routine(_among.of(key=self.genomes.key))
+        given = (rows, columns, since, offset, int(self.nearest), self.terms)
+        run(len(rows), *given, *self.genomes.arguments, *others.arguments, self.species_of, self.apart)
+
+    def founders(self, offset: int) -> Array:
+        """Let those without a species found some, from `offset` on, and place all others; return the founders."""
+        unplaced = np.flatnonzero(self.species_of < 0)
+        founders = np.empty(0, np.int64)
+        while len(unplaced):
+            founded = self._block(unplaced[:BLOCK], offset + len(founders))
+            unplaced = unplaced[BLOCK:]
+            if len(unplaced):
+                self.among(self.genomes, unplaced, founded, founded, offset + len(founders))
+                unplaced = unplaced[self.species_of[unplaced] < 0]
+            founders = np.concatenate([founders, founded])
+        return founders
+
+    def _block(self, rows: Array, offset: int) -> Array:
+        """Place `rows`, none of which fits what exists, one by one; return the founders."""
+        run = self.device.routine(_block.of(key=self.genomes.key))
+        founders, count = np.empty(len(rows), np.int64), np.zeros(1, np.int64)
+        given = (rows, offset, int(self.nearest), self.terms)
+        run(1, *given, *self.genomes.arguments, self.species_of, self.apart, founders, count)
+        return founders[: count[0]]
+
+
+def k_medoids(
+    genomes: Side, representatives: Side, wanted: int, terms: Array, words: Array, device: Device
+) -> Placement:
+    """Part the genomes [P] into `wanted` species, or P where there are fewer, around medoids.
+
+    Medoids begin at the genomes nearest to the representatives of the largest species [S] that exist, so that species
+    live on; where there are too few, further ones are drawn from `words`, uint64 [>= wanted], in proportion to
+    the squared distance from the nearest medoid (Arthur & Vassilvitskii 2007). Each genome then joins its nearest
+    medoid and each medoid moves to the middle of its members, in turns (Park & Jun 2009); of a large cluster, a sample
+    stands for all. Two genomes of distance 0 are never both medoids: there may be fewer species than wanted.
+    """
+    n = len(genomes)
+    medoids = _kept(genomes, representatives, min(wanted, n), terms, device)
+    existing = np.flatnonzero(medoids >= 0)
+    chosen = medoids[existing]
+    place = _joining(genomes, chosen, terms, device)
+    while len(chosen) < min(wanted, n):
+        ends = np.cumsum(np.where(np.isfinite(place.apart), place.apart, 1.0) ** 2)
+        if not ends[-1] > 0:
+            break
+        share = float(words[len(chosen)] >> np.uint64(11)) * 2.0**-53 * ends[-1]
+        drawn = np.searchsorted(ends, min(share, np.nextafter(ends[-1], 0)), side="right")[None]
+        place.among(genomes, np.arange(n, dtype=np.int64), drawn, np.array([OLD]), len(chosen))
+        chosen = np.append(chosen, drawn)
+    for _ in range(ROUNDS):
+        before, chosen = chosen, _middles(genomes, chosen, place.species_of, terms, device)
+        if np.array_equal(before, chosen):
+            break
+        place = _joining(genomes, chosen, terms, device)
+    new = np.arange(len(representatives), len(representatives) + len(chosen) - len(existing), dtype=np.int64)
+    names = np.concatenate([existing, new])
+    centres = np.full(len(representatives) + len(new), OLD, np.int64)
+    centres[names] = chosen
+    return Placement(names[place.species_of], centres)
+
+
+def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device: Device) -> Array:
+    """Return for each species the genome nearest to its representative, of the `most` largest species; else -1."""
+    species, everyone = len(representatives), np.arange(len(genomes), dtype=np.int64)
+    medoids = np.full(species, -1, np.int64)
+    if species == 0 or most == 0:
+        return medoids
+    apart = distances(genomes, everyone, representatives, np.arange(species, dtype=np.int64), terms, device)
+    sizes = np.bincount(apart.argmin(1), minlength=species)
+    for each in np.argsort(-sizes, kind="stable")[:most]:
+        row = int(apart[:, each].argmin())
+        if row not in medoids:
+            medoids[each] = row
+    return medoids
+
+
+def _joining(genomes: Side, medoids: Array, terms: Array, device: Device) -> _Placing:
+    """Return a placement of each genome to its nearest medoid, the first of equals."""
+    n = len(genomes)
+    place = _Placing(genomes, terms, np.zeros(n, np.int64), np.full(n, np.inf), True, device)
+    place.among(genomes, np.arange(n, dtype=np.int64), medoids, np.full(len(medoids), OLD, np.int64), 0)
+    return place
+
+
+def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device: Device) -> Array:
+    """Return for each cluster the member with the least sum of distances from the members, or from a sample of them."""
+    members, moved = by_species(joined, len(medoids)), medoids.copy()
+    ends = np.cumsum(np.bincount(joined, minlength=len(medoids)))
+    run = device.routine(_middle.of(key=genomes.key))
+    run(len(medoids), members, ends, terms, *genomes.arguments, moved)
+    return moved
+
+
+@routine(
+    f"int64[:], int64[:], int64[:], int64, int64, float64[:], {SIDE}, {SIDE}, int64[:], float64[:]",
+    grain=1024,
+)
+def _among(
+    first: int, last: int, rows: Array, columns: Array, since: Array, offset: int, nearest: int, terms: Array,
+    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
+    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
+    species_of: Array, apart: Array,
+) -> None:  # fmt: skip
+    for i in range(first, last):
+        row = rows[i]
+        for j in range(len(columns)):
+            if since[j] >= row:
+                break
+            found = distance(
+                terms, apart[row],
+                row, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
+                columns[j], connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+            )  # fmt: skip
+            if found < apart[row]:
+                species_of[row] = offset + j
+                if nearest == 0:
+                    break
+                apart[row] = found
+
+
+@routine(f"int64[:], int64, int64, float64[:], {SIDE}, int64[:], float64[:], int64[:], int64[:]")
+def _block(
+    first: int, last: int, rows: Array, offset: int, nearest: int, terms: Array,
+    connections: Array, keys: Array, values: Array, enabled: Array,
+    nodes: Array, node: Array, activation: Array, aggregation: Array,
+    species_of: Array, apart: Array, founders: Array, count: Array,
+) -> None:  # fmt: skip
+    founded = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        for j in range(founded):
+            found = distance(
+                terms, apart[row],
+                row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                founders[j], connections, keys, values, enabled, nodes, node, activation, aggregation,
+            )  # fmt: skip
+            if found < apart[row]:
+                species_of[row] = offset + j
+                if nearest == 0:
+                    break
+                apart[row] = found
+        if species_of[row] < 0:
+            species_of[row] = offset + founded
+            founders[founded] = row
+            founded += 1
+    count[0] = founded
+
+
+@routine(f"int64[:], int64[:], float64[:], {SIDE}, int64[:]")
+def _middle(
+    first: int, last: int, members: Array, ends: Array, terms: Array,
+    connections: Array, keys: Array, values: Array, enabled: Array,
+    nodes: Array, node: Array, activation: Array, aggregation: Array,
+    moved: Array,
+) -> None:  # fmt: skip
+    for cluster in range(first, last):
+        begin = np.int64(0) if cluster == 0 else ends[cluster - 1]
+        stride = max((ends[cluster] - begin + SAMPLE - 1) // SAMPLE, 1)
+        best, least = moved[cluster], np.inf
+        # the medoid comes first, so that only a better one replaces it
+        for candidate in range(begin - stride, ends[cluster], stride):
+            row = moved[cluster] if candidate < begin else members[candidate]
+            total = 0.0
+            for other in range(begin, ends[cluster], stride):
+                total += distance(
+                    terms, np.inf,
+                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    members[other], connections, keys, values, enabled, nodes, node, activation, aggregation,
+                )  # fmt: skip
+                if total >= least:
+                    break
+            if total < least:
+                best, least = row, total
+        moved[cluster] = best

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""How far apart two genomes are: what speciation goes by.
+
+Genes that stem from one innovation match. A merge of two ascending lists finds them, so that a comparison costs the sum
+of two lengths. It ends early where the distance is already past what anybody asks for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from pydantic import Field
+
+from vynapse_core import Settings, routine, routine_part
+
+if TYPE_CHECKING:
+    from vynapse_core import Array, Device, Genes
+    from vynapse_neat.layout import Layout
+
+Rule: TypeAlias = Literal["stanley2002", "jair2004", "neat-python", "tensorneat"]
+
+SIDE = "int32[:], {key}[:, :], float32[:, :], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :]"
+"""What a routine takes of one side of a comparison: the fields of `Side`, in order."""
+
+
+class Compatibility(Settings):
+    """A rule of distance, and its coefficients.
+
+    - "stanley2002": excess · E/N + disjoint · D/N + weight · W, with E and D the excess and the disjoint connections, W
+      the mean difference of the weights of matching ones, and N the connections of the larger genome, or 1 where both
+      have fewer than 20. Stanley & Miikkulainen 2002, equation 1.
+    - "jair2004": the same with N = 1. Stanley & Miikkulainen 2004 (JAIR 21), appendix A.
+    - "neat-python": (disjoint · U + weight · V) / N of connections, plus the same of nodes. U counts what does not
+      match; V sums over matching ones the differences of weights, biases and responses, and 1 for each differing
+      activation, aggregation and enabled flag; N is the larger count; inputs are no nodes. Connections match by their
+      ends, whatever their innovation. `excess` is not looked at. neat-python 2.0.
+    - "tensorneat": the same, but enabled flags are not compared, and inputs are nodes. TensorNEAT, `DefaultDistance`.
+    """
+
+    rule: Rule = "stanley2002"
+    excess: float = Field(1.0, ge=0)
+    """c1, the weight of excess genes, at least 0."""
+    disjoint: float = Field(1.0, ge=0)
+    """c2, the weight of disjoint genes, at least 0."""
+    weight: float = Field(0.4, ge=0)
+    """c3, the weight of differences between matching genes, at least 0."""
+
+    @property
+    def by_ends(self) -> bool:
+        """Whether connections match by their ends, and nodes count."""
+        return self.rule in _BY_ENDS
+
+    def terms(self, layout: Layout) -> Array:
+        """Return the rule as numbers, float64 [7], for the routines."""
+        disabled, uncounted = 0.0, 0
+        if self.rule == "neat-python":
+            disabled, uncounted = 1.0, layout.inputs + layout.bias_node
+        small = _SMALL.get(self.rule, 0.0)
+        terms = [self.excess, self.disjoint, self.weight, small, self.by_ends, disabled, uncounted]
+        return np.array(terms, np.float64)
+
+
+_SMALL: dict[str, float] = {"stanley2002": 20.0, "jair2004": math.inf}
+"""Below so many connections in both genomes, N is 1."""
+_BY_ENDS = ("neat-python", "tensorneat")
+
+
+@dataclass(frozen=True)
+class Side:
+    """Genomes as a rule reads them."""
+
+    connections: Array
+    """int32 [P]."""
+    keys: Array
+    """[P, C], ascending: innovations int32, or both ends as one int64."""
+    values: Array
+    """float32 [P, ...]: begins with the weights in the order of the keys; biases and responses are as in the genes."""
+    enabled: Array
+    """int32 [P, C], in the order of the keys."""
+    nodes: Array
+    """int32 [P]."""
+    node: Array
+    """int32 [P, N]."""
+    activation: Array
+    """int32 [P, N]."""
+    aggregation: Array
+    """int32 [P, N]."""
+
+    def __len__(self) -> int:
+        return len(self.connections)
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What a routine takes."""
+        return tuple(vars(self).values())
+
+    @property
+    def key(self) -> str:
+        """The keys' dtype, to choose a routine by."""
+        return str(self.keys.dtype)
+
+
+def side(genes: Genes, compatibility: Compatibility, device: Device) -> Side:
+    """Return `genes` [P] as the rule reads them."""
+    of = genes.structure
+    keys, values, enabled = of["innovation"], genes.values, of["enabled"]
+    if compatibility.by_ends:
+        keys, values, enabled = np.empty(keys.shape, np.int64), values.copy(), enabled.copy()
+        device.routine(_by_ends)(len(genes), of["connections"], of["source"], of["target"], keys, values, enabled)
+    nodes = (of["nodes"], of["node"], of["activation"], of["aggregation"])
+    return Side(of["connections"], keys, values, enabled, *nodes)
+
+
+def distances(some: Side, rows: Array, others: Side, columns: Array, terms: Array, device: Device) -> Array:
+    """Return the distances of `some[rows]` from `others[columns]`, float64 [len(rows), len(columns)]."""
+    found = np.empty((len(rows), len(columns)), np.float64)
+    run = device.routine(_distances.of(key=some.key))
+    run(len(rows), rows, columns, terms, *some.arguments, *others.arguments, found)
+    return found
+
+
+@routine_part
+def distance(
+    terms: Array, limit: float,
+    a: int, connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
+    b: int, connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
+) -> float:  # fmt: skip
+    """Return the distance of row `a` of one side from row `b` of another.
+
+    Where it is not less than `limit`, any number that is not may come instead.
+    """
+    n, m = connections_a[a], connections_b[b]
+    excess, disjoint, weight, disabled = terms[0], terms[1], terms[2], terms[5]
+    by_ends = terms[4] != 0.0
+    larger, smaller = max(n, m), min(n, m)
+    size = 1.0 if larger < terms[3] else np.float64(max(larger, 1))
+    rest = disjoint if by_ends else min(excess, disjoint)
+    # a bound is a little less than what it bounds, whatever the rounding
+    enough = limit * 1.000001
+    if rest * np.float64(larger - smaller) / size >= enough:
+        return np.inf
+    divisor = size if by_ends else np.float64(max(smaller, 1))
+    i, j, unmatched, difference = 0, 0, 0, 0.0
+    while i < n and j < m:
+        key, other = keys_a[a, i], keys_b[b, j]
+        if key == other:
+            difference += abs(np.float64(values_a[a, i]) - np.float64(values_b[b, j]))
+            if disabled != 0.0 and enabled_a[a, i] != enabled_b[b, j]:
+                difference += disabled
+            i += 1
+            j += 1
+        else:
+            unmatched += 1
+            if key < other:
+                i += 1
+            else:
+                j += 1
+        # a step is 1 or 2, so that it cannot pass both
+        if (i + j) & 62 == 0 and rest * np.float64(unmatched) / size + weight * difference / divisor >= enough:
+            return np.inf
+    left = n - i + m - j
+    if not by_ends:
+        matching = (n + m - left - unmatched) // 2
+        mean = difference / np.float64(max(matching, 1))
+        apart: float = excess * np.float64(left) / size + disjoint * np.float64(unmatched) / size + weight * mean
+        return apart
+    total: float = (disjoint * np.float64(unmatched + left) + weight * difference) / size
+    if total >= enough:
+        return np.inf
+    n, m = nodes_a[a], nodes_b[b]
+    biases_a, biases_b = keys_a.shape[1], keys_b.shape[1]
+    responses_a, responses_b = biases_a + node_a.shape[1], biases_b + node_b.shape[1]
+    response = values_a.shape[1] > responses_a
+    i, j, unmatched, difference = 0, 0, 0, 0.0
+    while i < n and j < m:
+        if node_a[a, i] == node_b[b, j]:
+            difference += abs(np.float64(values_a[a, biases_a + i]) - np.float64(values_b[b, biases_b + j]))
+            if response:
+                difference += abs(np.float64(values_a[a, responses_a + i]) - np.float64(values_b[b, responses_b + j]))
+            if activation_a[a, i] != activation_b[b, j]:
+                difference += 1.0
+            if aggregation_a[a, i] != aggregation_b[b, j]:
+                difference += 1.0
+            i += 1
+            j += 1
+        else:
+            unmatched += 1
+            if node_a[a, i] < node_b[b, j]:
+                i += 1
+            else:
+                j += 1
+    unmatched += n - i + m - j
+    counted = max(np.float64(max(n, m)) - terms[6], 1.0)
+    total += (disjoint * np.float64(unmatched) + weight * difference) / counted
+    return total
+
+
+@routine(f"int64[:], int64[:], float64[:], {SIDE}, {SIDE}, float64[:, :]", grain=256)
+def _distances(
+    first: int, last: int, rows: Array, columns: Array, terms: Array,
+    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
+    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
+    found: Array,
+) -> None:  # fmt: skip
+    for i in range(first, last):
+        for j in range(len(columns)):
+            found[i, j] = distance(
+                terms, np.inf,
+                rows[i], connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
+                columns[j], connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+            )  # fmt: skip
+
+
+@routine("int32[:], int32[:, :], int32[:, :], int64[:, :], float32[:, :], int32[:, :]", grain=1024)
+def _by_ends(
+    first: int, last: int, connections: Array, source: Array, target: Array, keys: Array, values: Array, enabled: Array
+) -> None:
+    """Order connections by their ends: Shell's sort, with gaps as by Gonnet & Baeza-Yates 1991."""
+    for row in range(first, last):
+        n = int(connections[row])
+        for i in range(n):
+            keys[row, i] = np.int64(source[row, i]) * 4294967296 + np.int64(target[row, i])
+        # few are in order soonest without gaps
+        gap = n if n > 16 else 2
+        while gap > 1:
+            gap = max(gap * 5 // 11, 1)
+            for i in range(gap, n):
+                key, value, flag = keys[row, i], values[row, i], enabled[row, i]
+                j = i
+                while j >= gap and keys[row, j - gap] > key:
+                    keys[row, j] = keys[row, j - gap]
+                    values[row, j] = values[row, j - gap]
+                    enabled[row, j] = enabled[row, j - gap]
+                    j -= gap
+                keys[row, j], values[row, j], enabled[row, j] = key, value, flag

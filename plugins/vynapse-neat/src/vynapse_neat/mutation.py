@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Children: two parents crossed or one copied, then mutated, a whole generation in two passes.
+
+The first pass makes each child and what it proposes to add; the proposals of all are numbered; the second pass adds
+them. Between the two, no individual is touched in Python. `cross` and `mutate` are the same with the other half left
+out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vynapse_core import Genes, routine, routine_part
+from vynapse_neat.crossover import crossed
+from vynapse_neat.draws import PURPOSE, below, word
+from vynapse_neat.growth import (
+    ADDS_CONNECTION,
+    ADDS_NODE,
+    DELETES_CONNECTION,
+    DELETES_NODE,
+    connection_deleted,
+    connection_proposed,
+    node_deleted,
+    planned,
+    split_proposed,
+)
+from vynapse_neat.innovation import ABSENT, CONNECTION, ENDPOINT, Counters, numbered
+from vynapse_neat.layout import COUNTS, OF_CONNECTIONS, OF_NODES, places, rounded
+from vynapse_neat.mixing import EQUAL, SMALLER, Crossing, crossing_table
+from vynapse_neat.perturbation import choices_changed, fresh, numbers_changed
+from vynapse_neat.rates import CHOICES, EXCLUSIVE, WEIGHT, Rates, rates_table
+from vynapse_neat.workspace import (
+    AGGREGATIONS,
+    ALL_CELLS,
+    CHILD,
+    FATHER,
+    FIXED,
+    GENES,
+    MOTHER,
+    RESPONSE,
+    VALUES,
+    arrays,
+    connections_of,
+    loaded,
+    nodes_of,
+    sizes,
+    stored,
+)
+
+if TYPE_CHECKING:
+    from vynapse_core import Array, Device, Run, Stream
+    from vynapse_neat.layout import Layout
+
+
+CHOSEN = 12 * PURPOSE
+NEW_ACTIVATION, NEW_AGGREGATION, NEW_WEIGHT = CHOSEN + np.arange(3)
+"""Draws for what is added."""
+
+
+@routine_part
+def mutated(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any) -> None:
+    """Mutate a child, but for what it adds: that is proposed in `keys` [P, 2], a node and a connection."""
+    hidden, links = nodes_of(cells, sizes, CHILD) - sizes[FIXED], connections_of(cells, sizes, CHILD)
+    plan = planned(seed, hidden, links, rates)
+    choices_changed(cells, sizes, rates, seed)
+    if plan & DELETES_NODE:
+        node_deleted(cells, values, sizes, seed)
+    if plan & DELETES_CONNECTION:
+        connection_deleted(cells, values, sizes, seed)
+    if plan & ADDS_NODE:
+        keys[row, 0] = split_proposed(cells, sizes, rates, seed)
+    if plan & ADDS_CONNECTION:
+        keys[row, 1] = connection_proposed(cells, sizes, rates, seed)
+    grows = keys[row, 0] != ABSENT or keys[row, 1] != ABSENT
+    shrinks = nodes_of(cells, sizes, CHILD) - sizes[FIXED] < hidden or connections_of(cells, sizes, CHILD) < links
+    if rates[EXCLUSIVE] == 0.0 or not (grows or shrinks):
+        numbers_changed(cells, values, sizes, rates, seed)
+
+
+@routine(
+    f"int64[:], int64[:], uint8[:], uint8[:], uint64[:], float64[:], float64[:], int64[:], {GENES}, {GENES}, "
+    "int64[:, :], int32[:, :], float32[:, :]",
+    grain=256,
+)
+def bred(
+    first: int, last: int, mothers: Any, fathers: Any, equal: Any, mutating: Any, words: Any, crossing: Any, rates: Any,
+    sizes: Any,
+    values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
+    innovation: Any, source: Any, target: Any, enabled: Any,
+    c_values: Any, c_nodes: Any, c_connections: Any, c_node: Any, c_activation: Any, c_aggregation: Any,
+    c_innovation: Any, c_source: Any, c_target: Any, c_enabled: Any,
+    keys: Any, all_cells: Any, all_reals: Any,
+) -> None:  # fmt: skip
+    """Make children, and write what they propose to add. Rows are done one after the other in the first's workspace."""
+    cells, reals = all_cells[first], all_reals[first]
+    for row in range(first, last):
+        seed = words[row]
+        one, other = mothers[row], fathers[row]
+        single = other < 0 or other == one
+        choosing = not single and equal[row] != 0 and crossing[EQUAL] != SMALLER
+        if not single and not choosing and equal[row] != 0 and connections[other] < connections[one]:
+            one, other = other, one
+        for parent in range(1 if single else 2):
+            genome = MOTHER if choosing else CHILD
+            loaded(
+                cells,
+                reals,
+                sizes,
+                FATHER if parent else genome,
+                other if parent else one,
+                values,
+                nodes,
+                connections,
+                node,
+                activation,
+                aggregation,
+                innovation,
+                source,
+                target,
+                enabled,
+            )
+        if not single:
+            crossed(cells, reals, sizes, crossing, seed, choosing)
+        keys[row, 0] = ABSENT
+        keys[row, 1] = ABSENT
+        if mutating[row]:
+            mutated(cells, reals, sizes, rates, seed, row, keys)
+        stored(
+            cells,
+            reals,
+            sizes,
+            CHILD,
+            row,
+            c_values,
+            c_nodes,
+            c_connections,
+            c_node,
+            c_activation,
+            c_aggregation,
+            c_innovation,
+            c_source,
+            c_target,
+            c_enabled,
+        )
+
+
+@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=4096)
+def grown(
+    first: int, last: int, words: Any, rates: Any, sizes: Any, keys: Any, numbers: Any,
+    values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
+    innovation: Any, source: Any, target: Any, enabled: Any,
+) -> None:  # fmt: skip
+    """Add what children proposed: `numbers` [P, 4] has a pair for either key."""
+    wide, links = node.shape[1], innovation.shape[1]
+    for row in range(first, last):
+        split, key = keys[row, 0], keys[row, 1]
+        if split != ABSENT:
+            k, place, id_of_node = connections[row], nodes[row], numbers[row, 0]
+            old = 0
+            while innovation[row, old] != split:
+                old += 1
+            enabled[row, old] = 0
+            values[row, k] = 1.0
+            values[row, k + 1] = values[row, old]
+            source[row, k] = source[row, old]
+            target[row, k] = id_of_node
+            source[row, k + 1] = id_of_node
+            target[row, k + 1] = target[row, old]
+            for each in range(2):
+                innovation[row, k + each] = numbers[row, 1] + each
+                enabled[row, k + each] = 1
+            connections[row] = k + 2
+            node[row, place] = id_of_node
+            activation[row, place] = below(word(words[row], NEW_ACTIVATION), np.int64(rates[CHOICES]))
+            aggregation[row, place] = below(word(words[row], NEW_AGGREGATION), sizes[AGGREGATIONS])
+            if sizes[RESPONSE]:
+                values[row, links + wide + place] = 1.0
+            nodes[row] = place + 1
+        if key != ABSENT:
+            k = connections[row]
+            values[row, k] = fresh(word(words[row], NEW_WEIGHT), rates, WEIGHT)
+            innovation[row, k] = numbers[row, 3]
+            source[row, k] = (key - CONNECTION) // ENDPOINT
+            target[row, k] = (key - CONNECTION) % ENDPOINT
+            enabled[row, k] = 1
+            connections[row] = k + 1
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """How children are made on a device: `Breeding.on(device, layout)`."""
+
+    layout: Layout
+    bred: Run
+    grown: Run
+
+    @classmethod
+    def on(cls, device: Device, layout: Layout) -> Breeding:
+        """Return how children of this layout are made on a device."""
+        return cls(layout, device.routine(bred), device.routine(grown))
+
+    def children(
+        self,
+        genes: Genes,
+        mothers: Array,
+        fathers: Array,
+        equal: Array,
+        mutating: Array,
+        crossing: Crossing,
+        rates: Rates,
+        counters: Counters,
+        rng: Stream,
+    ) -> tuple[Genes, Counters]:
+        """Return n children of individuals in `genes`, and the next counters.
+
+        `mothers` int64 [n] are the fitter parents; `fathers` int64 [n] the others, or -1 where a child is a copy of its
+        mother; `equal` bool or uint8 [n] says where both are equally fit, `mutating` likewise which children mutate. One word
+        is drawn for each child. Raises RunError where innovation numbers are used up.
+        """
+        layout, n = self.layout, len(mothers)
+        room = rates.room if mutating.any() else (0, 0)
+        words, keys = rng.words(n), np.empty((n, 2), np.int64)
+        known = sizes(layout, *_most(genes, mothers, fathers, equal, crossing, layout.fixed))
+        # one for each row that a thread may begin with; only those are ever touched
+        spaces = max(n, 1)
+        cells, reals = np.empty((spaces, known[ALL_CELLS]), np.int32), np.empty((spaces, 3 * known[VALUES]), np.float32)
+        table, rule = rates_table(rates, len(layout.activations)), crossing_table(crossing)
+        flags = [np.ascontiguousarray(each, np.bool_).view(np.uint8) for each in (equal, mutating)]
+        widths = _widths(genes, room, layout.fixed)
+        while True:
+            new = _unset(layout, n, *widths)
+            of_new = arrays(new)
+            self.bred(
+                n, mothers, fathers, *flags, words, rule, table, known, *arrays(genes), *of_new, keys, cells, reals
+            )  # fmt: skip
+            needed = _widths(new, room, layout.fixed)
+            if needed[0] <= widths[0] and needed[1] <= widths[1]:
+                break
+            # a child of two equally fit parents has more genes than any parent: the same again, in wider arrays
+            widths = max(needed[0], widths[0]), max(needed[1], widths[1])
+        every = keys.ravel()
+        proposals = np.flatnonzero(every != ABSENT)
+        if len(proposals):
+            numbers = np.empty((n, 4), np.int32)
+            numbers.reshape(2 * n, 2)[proposals], counters = numbered(every[proposals], counters)
+            self.grown(n, words, table, known, keys, numbers, *of_new)
+            needed = _widths(new, room, layout.fixed)
+        return layout.resized(new, min(widths[0], needed[0]), min(widths[1], needed[1])), counters
+
+
+def cross(
+    genes: Genes,
+    mothers: Array,
+    fathers: Array,
+    equal: Array,
+    layout: Layout,
+    crossing: Crossing,
+    rng: Stream,
+    device: Device,
+) -> Genes:
+    """Return n children of individuals in `genes`, not mutated; the arguments are those of `Breeding.children`."""
+    no_rates, none = Rates(), np.zeros(len(mothers), np.bool_)
+    breeding, counters = Breeding.on(device, layout), Counters(layout.fixed, 0)
+    return breeding.children(genes, mothers, fathers, equal, none, crossing, no_rates, counters, rng)[0]
+
+
+def mutate(
+    genes: Genes, layout: Layout, rates: Rates, counters: Counters, rng: Stream, device: Device
+) -> tuple[Genes, Counters]:
+    """Return mutated copies of all individuals, and the next counters; see `Breeding.children`."""
+    n = len(genes)
+    every, none = np.ones(n, np.bool_), np.zeros(n, np.bool_)
+    mothers, fathers = np.arange(n), np.full(n, -1)
+    return Breeding.on(device, layout).children(genes, mothers, fathers, none, every, Crossing(), rates, counters, rng)
+
+
+def _most(
+    genes: Genes, mothers: Array, fathers: Array, equal: Array, crossing: Crossing, fixed: int
+) -> tuple[int, int]:
+    """Return so many places for nodes and connections that a workspace holds all that a child can inherit."""
+    nodes, connections = genes.structure["nodes"], genes.structure["connections"]
+    most = places(genes)
+    if crossing.equal == "smaller" or not equal.any():
+        return most
+    both = np.flatnonzero(np.logical_and(equal, fathers >= 0))
+    ours, theirs = mothers[both], fathers[both]
+    return (
+        rounded(max(most[0], int((nodes[ours] + nodes[theirs]).max(initial=0)) - fixed)),
+        rounded(max(most[1], int((connections[ours] + connections[theirs]).max(initial=0)))),
+    )
+
+
+def _widths(genes: Genes, room: tuple[int, int], fixed: int) -> tuple[int, int]:
+    """Return the widths that individuals need, with the room of a mutation."""
+    nodes, connections = (genes.structure[name] for name in COUNTS)
+    return rounded(int(nodes.max(initial=fixed)) + room[0]), rounded(int(connections.max(initial=0)) + room[1])
+
+
+def _unset(layout: Layout, n: int, nodes: int, connections: int) -> Genes:
+    """Return genes whose arrays hold anything: routines set every place."""
+    structure = {name: np.empty(n, np.int32) for name in COUNTS}
+    structure |= {name: np.empty((n, nodes), np.int32) for name in OF_NODES}
+    structure |= {name: np.empty((n, connections), np.int32) for name in OF_CONNECTIONS}
+    return Genes(np.empty((n, layout.width(nodes, connections)), np.float32), structure)
