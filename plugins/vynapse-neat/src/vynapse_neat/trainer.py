@@ -27,7 +27,7 @@ from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
 from vynapse_neat.sharing import Sharing, shares
 from vynapse_neat.speciation import Speciation
-from vynapse_neat.species import Species, measured, no_species, refocused, succeeded
+from vynapse_neat.species import Species, measured, no_species, refocused, succeeded, worths
 from vynapse_neat.threshold import Aim, Memory
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ class NeatTrainer(Trainer):
         note = f"threshold {threshold:.3g}: {why}" if threshold != state.threshold else ""
         columns = self._columns(experiment, after, fitness[finite], index)
         mean, worst = float(fitness[finite].mean()), float(fitness[finite].min())
-        return after, Report(step, after.evaluations, best, mean, worst, columns, note)
+        tables = {"species": _species_table(species, fitness)}
+        return after, Report(step, after.evaluations, best, mean, worst, columns, note, tables)
 
     def _columns(self, experiment: "Experiment", state: State, finite: Array, index: int) -> dict[str, float]:
         structure, fixed = state.population.genes.structure, _genome(experiment).layout.fixed
@@ -250,6 +251,18 @@ class NeatTrainer(Trainer):
             bound = _Bound(device, genome, Breeding.on(device, genome.layout))
             self._bound = bound
         return bound.breeding
+
+
+def _species_table(species: Species, fitness: Array) -> dict[str, Array]:
+    """Return what a step tells of each species; −inf stands for those that failed."""
+    return {
+        "id": species.ids,
+        "size": species.sizes,
+        "best": worths(species, fitness, "best"),
+        "mean": worths(species, fitness, "mean"),
+        "created": species.created,
+        "improved": species.improved,
+    }
 
 
 def _genome(experiment: "Experiment") -> Neat:

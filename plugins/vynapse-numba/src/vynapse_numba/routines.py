@@ -76,6 +76,7 @@ class Compiled:
             self._workers.run(lambda part: self._entry(table, rows * part // parts, rows * (part + 1) // parts), parts)
 
 
+@cache
 def compiled(routine: Routine, threads: int) -> Run:
     """Return a routine in machine code, on so many threads.
 
@@ -158,7 +159,9 @@ def _made(routine: Routine) -> bytes:
             function = each.function
             parts = {name: built(value) for name, value in _globals(each).items() if isinstance(value, Routine)}
             whole = FunctionType(function.__code__, {**function.__globals__, **parts}, function.__name__)
-            return whole if each.arguments is not None else njit(whole, error_model="numpy")
+            if each.arguments is not None:
+                return whole
+            return njit(whole, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
         arguments = [
             types.Array(from_dtype(np.dtype(each.dtype)), each.ndim, "C") if each.ndim else getattr(types, each.dtype)
