@@ -128,11 +128,14 @@ def test_networks_with_losses_agree_with_the_reference(
     per_network = ("x",) if own else ()
     arrays, inputs = drawn(graph, networks, samples, per_network)
     # large weights make exp and sin magnify what rounding leaves
-    arrays = {name: array * np.float32(0.3) for name, array in arrays.items()}
+    factor = np.float32(0.1 if activation == "exp" else 0.3)
+    arrays = {name: array * factor for name, array in arrays.items()}
     expected = Reference().compile(graph, per_network)(arrays, inputs)
     found = tiles().compile(graph, per_network)(arrays, inputs)
     for name in ("y", "loss", "largest"):
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4)
+        # where large values cancel, what is left has the error of the large ones
+        size = max(float(np.abs(expected["y"]).max()), 1.0)
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4 * size)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -363,7 +366,7 @@ def test_memory_does_not_grow_with_networks_times_samples() -> None:
     shapes = {"w0": (64, 784), "b0": (64,), "w1": (10, 64), "b1": (10,)}
     arrays = {name: np.broadcast_to(rng.random(shape, "f4"), (200, *shape)) for name, shape in shapes.items()}
     samples = 3000
-    inputs = {"x": rng.random((samples, 784), "f4"), "ids": rng.integers(0, 10, samples)}
+    inputs: Any = {"x": rng.random((samples, 784), "f4"), "ids": rng.integers(0, 10, samples)}
     program = tiles(2).compile(graph)
     tracemalloc.start()
     program({name: array[:2] for name, array in arrays.items()}, inputs)

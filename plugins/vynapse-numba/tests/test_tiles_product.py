@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from vynapse_numba.tiles import machine as machine_module
-from vynapse_numba.tiles.product import dense, matmul, pack, product
+from vynapse_numba.tiles.product import dense, matmul, pack, product, turn
 
 SIZES = st.tuples(st.integers(1, 3), st.integers(0, 21), st.integers(0, 40), st.integers(0, 130))
 
@@ -111,6 +111,32 @@ def test_leading_axes_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     np.testing.assert_allclose(out, 2 * (left @ right), atol=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.sampled_from(["float32", "float64"]),
+    st.integers(0, 3),
+)
+def test_rows_become_columns_and_nothing_beside_is_touched(
+    count: int, rows: int, columns: int, dtype: str, gap: int
+) -> None:
+    x = drawn(dtype, 0, count, rows, columns + gap)[:, :, :columns]
+    room = np.full((count, columns, rows + gap), 7, dtype)
+    turn(x, room[:, :, :rows])
+    np.testing.assert_array_equal(room[:, :, :rows], x.transpose(0, 2, 1))
+    assert (room[:, :, rows:] == 7).all()
+
+
+@pytest.mark.parametrize("columns", [1, 15, 16, 48, 50, 113])
+def test_packing_gives_the_same_from_either_order_with_zeros_at_the_end(columns: int) -> None:
+    b = drawn("float32", 0, 37, columns)
+    packed = pack(b)
+    np.testing.assert_array_equal(pack(np.asfortranarray(b)), packed)
+    assert packed.sum(dtype="f8") == pytest.approx(b.sum(dtype="f8"), abs=1e-4)
+
+
 def test_packing_reuses_its_room_only_where_it_fits() -> None:
     room = pack(drawn("float32", 0, 7, 30))
     assert pack(drawn("float32", 1, 7, 30), room) is room
@@ -120,7 +146,12 @@ def test_packing_reuses_its_room_only_where_it_fits() -> None:
 
 def test_threads_that_ask_at_once_get_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    monkeypatch.setattr(machine_module, "Machine", lambda: made.append(1) or object())
+
+    def machine() -> object:
+        made.append(1)
+        return object()
+
+    monkeypatch.setattr(machine_module, "Machine", machine)
     machine_module._made.cache_clear()
     try:
         found: list[object] = []

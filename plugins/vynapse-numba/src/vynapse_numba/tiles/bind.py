@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vynapse_core import Array, Node, Op
+from vynapse_core import Node, Op
 
-Write = Callable[..., Array]
+Write = Callable[..., Any]
 Bind = Callable[[int, Mapping[str, int]], Write]
 Lift = Callable[[Node, Sequence[Node], Sequence[bool], Op], Bind]
 """`lift(node, operands, varies, op)`: the binder of a node; `varies` says which operands differ by network."""

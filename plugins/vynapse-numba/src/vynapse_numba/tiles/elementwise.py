@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Ops on single elements, written into arrays that exist already.
-
-NumPy's loops are vectorised and release the interpreter's lock; on blocks that lie in the cache they run faster than
-compiled loops that would have to call a scalar tanh.
-"""
+"""Ops on single elements that no chain computes, such as functions of float64, by NumPy into arrays that exist."""
 
 from __future__ import annotations
 
@@ -14,8 +10,6 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.tiles.machine import machine
-from vynapse_numba.tiles.product import address
 
 Write = Callable[..., Any]
 """write(out, *operands): everything broadcasts to `out`."""
@@ -44,32 +38,11 @@ def cast(out: Array, x: Array) -> None:
 
 
 def _erf(out: Array, x: Array) -> None:
-    """float32: at most 5e-7 from the truth. float64 takes the standard library's, element by element."""
-    if x.shape != out.shape:
-        x = np.broadcast_to(x, out.shape)
-    if out.dtype == np.float64:
-        np.copyto(out, _exact_erf(x), casting="unsafe")
-        return
-    flat = x if x.strides == out.strides and dense(x) else np.ascontiguousarray(x)
-    written = out if flat is x else np.empty(out.shape, out.dtype)
-    machine().erf(address(flat), address(written), out.size)
-    if written is not out:
-        np.copyto(out, written)
+    # element by element, by the standard library: what chains do not compute is float64
+    np.copyto(out, _exact_erf(x), casting="unsafe")
 
 
 _exact_erf = np.frompyfunc(math.erf, 1, 1)
-
-
-def dense(x: Array) -> bool:
-    """Whether the elements of x fill one piece of memory, its axes in whatever order."""
-    stride = x.itemsize
-    for at in sorted(range(x.ndim), key=lambda axis: (x.strides[axis], x.shape[axis])):
-        if x.shape[at] != 1:
-            if x.strides[at] != stride:
-                return False
-            stride *= x.shape[at]
-    return True
-
 
 WRITERS: dict[str, Write] = {
     "add": _ufunc(np.add),

@@ -13,6 +13,7 @@ from vynapse_numba.tiles.bind import Bind, Lift, Write, axes_added, concrete
 from vynapse_numba.tiles.elementwise import WRITERS
 from vynapse_numba.tiles.indices import gather, scatter_add
 from vynapse_numba.tiles.product import matmul
+from vynapse_numba.tiles.tape import NOW, Tape
 from vynapse_numba.tiles.views import VIEWS
 
 OWN = frozenset({"fold", "scatter_add"})
@@ -130,10 +131,10 @@ def _matmul(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op
     a_index, b_index = (axes_added(rank - len(o.shape)) if v else None for o, v in zip(operands, varies, strict=True))
     a_lead, b_lead = (() if v else (None,) for v in varies)
 
-    def write(out: Array, a: Array, b: Array, add: bool = False) -> Array:
+    def write(out: Array, a: Array, b: Array, add: bool = False, tape: Tape = NOW) -> Array:
         a = a[a_lead] if a_lead else a if a_index is None else a[a_index]
         b = b[b_lead] if b_lead else b if b_index is None else b[b_index]
-        matmul(a, b, out, add)
+        matmul(a, b, out, add, tape)
         return out
 
     return lambda n, sizes: write

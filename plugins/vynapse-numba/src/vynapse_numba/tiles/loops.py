@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The loops around the innermost block, and a fitted function: what the engine has as machine code of its own."""
+"""The loops around the innermost block of a matrix product."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -100,38 +100,6 @@ def _dispatch(build: Any, rows: Any, vectors: Any, size: int, chosen: Registers,
             Block(build, row, vector, size, chosen).emit(sums)
             build.branch(behind)
     build.position_at_end(behind)
-
-
-def fitted_erf(module: Any, name: str, above: Sequence[float], below: Sequence[float], end: float) -> None:
-    """Write the function `name`: out[i] = x P(x²) / Q(x²) for float32, within -1 and 1; x cut off at -end and end.
-
-    It takes the addresses of x and out and the number of elements. NaN stays NaN.
-    """
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [INT] * 3), name)
-    build = ir.IRBuilder(function.append_basic_block("entry"))
-    at_x, at_out, count = function.args
-    kind = ir.FloatType()
-
-    def held(value: Any, limit: float) -> Any:
-        for sign, compare in ((1, ">"), (-1, "<")):
-            bound = ir.Constant(kind, sign * limit)
-            value = build.select(build.fcmp_ordered(compare, value, bound), bound, value)
-        return value
-
-    def polynomial(factors: Sequence[float], s: Any) -> Any:
-        value = ir.Constant(kind, factors[-1])
-        for factor in reversed(factors[:-1]):
-            value = build.fadd(build.fmul(value, s), ir.Constant(kind, factor))
-        return value
-
-    with _each(build, number(0), count) as i:
-        offset = build.mul(i, number(4))
-        x = build.load(build.inttoptr(build.add(at_x, offset), kind.as_pointer()))
-        t = held(x, end)
-        s = build.fmul(t, t)
-        value = held(build.fdiv(build.fmul(t, polynomial(above, s)), polynomial(below, s)), 1.0)
-        build.store(value, build.inttoptr(build.add(at_out, offset), kind.as_pointer()))
-    build.ret_void()
 
 
 def number(value: int) -> Any:

@@ -8,13 +8,15 @@ grows with the number of networks, and what is written next was read a moment ag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, prod
 
 import numpy as np
 
 from vynapse_core import Array
 from vynapse_numba.tiles.bind import Write, concrete
+from vynapse_numba.tiles.chains import Chain
 from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.split import Stage
 from vynapse_numba.tiles.steps import Plan, Step
@@ -67,8 +69,12 @@ def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:
     if symbol is None:
         return 0, 1
     nodes, samples, one = plan.arguments.live.nodes, sizes[symbol], {**sizes, symbol: 1}
-    widths = [prod(concrete(nodes[step.node].shape, one)) for step in plan.steps if step.stage is Stage.EACH]
+    stages, direct = plan.split.stages, _direct(plan)
+    held = [i for step in plan.steps for i in step.nodes if stages[i] is Stage.EACH and i not in direct]
+    widths = [prod(concrete(nodes[i].shape, one)) for i in held]
     depths = [prod(concrete(nodes[packed.node].shape, one)) for packed in plan.packed]
+    if not widths and not depths:
+        return samples, 1
     most = min(ROW // max(1, *widths, 1), PANEL // max(1, *depths, 1))
     most = max(most // STEP, 1) * STEP
     blocks = max(ceil(samples / most), 1)
@@ -85,10 +91,13 @@ def _buffers(plan: Plan, sizes: Mapping[str, int]) -> tuple[dict[int, int], tupl
     place: dict[int, int] = {}
     sized: list[int] = []
     free: list[int] = []
+    stages = plan.split.stages
     ends: list[tuple[int, int]] = []
 
-    def put(step: Step) -> None:
-        node = nodes[step.node]
+    direct = _direct(plan)
+
+    def put(i: int) -> None:
+        node = nodes[i]
         need = prod(concrete(node.shape, sizes)) * np.dtype(node.dtype).itemsize
         fitting = [buffer for buffer in free if need <= sized[buffer] <= 2 * need]
         if fitting:
@@ -97,23 +106,26 @@ def _buffers(plan: Plan, sizes: Mapping[str, int]) -> tuple[dict[int, int], tupl
         else:
             chosen = len(sized)
             sized.append(need)
-        place[step.node] = chosen
-        ends.append((last[step.node], chosen))
+        place[i] = chosen
+        ends.append((last[i], chosen))
 
     for at, step in enumerate(steps):
         if at == phases[0]:
             # sums live through all blocks, so they come before what each block computes
             for later in steps[at : phases[1]]:
-                if later.stage is Stage.SUMS and later.buffer:
-                    put(later)
-        if step.buffer and step.stage is not Stage.SUMS:
-            taken = _taken(plan, step, at, roots, last, place) if step.in_place else None
-            if taken is None:
-                put(step)
+                for i in later.nodes:
+                    if stages[i] is Stage.SUMS and later.buffer and i not in direct:
+                        put(i)
+        for i in step.nodes:
+            if not step.buffer or i in direct or (stages[i] is Stage.SUMS and at < phases[1]):
+                continue
+            taken = _taken(plan, step, i, at, roots, last, place) if step.in_place else None
+            if taken is None or (at, place[taken]) not in ends:
+                put(i)
             else:
-                place[step.node] = place[taken]
+                place[i] = place[taken]
                 ends.remove((at, place[taken]))
-                ends.append((last[step.node], place[taken]))
+                ends.append((last[i], place[taken]))
         free += [buffer for end, buffer in ends if end <= at]
         ends[:] = [(end, buffer) for end, buffer in ends if end > at]
     return place, tuple(sized)
@@ -123,7 +135,7 @@ def _lives(plan: Plan, steps: list[Step], phases: list[int]) -> tuple[dict[int, 
     """Return {node: node whose buffer it is a view of} and {node: last step that reads it}."""
     roots: dict[int, int] = {}
     last: dict[int, int] = {}
-    stages = {step.node: step.stage for step in steps}
+    stages = {i: plan.split.stages[i] for step in steps for i in step.nodes}
 
     def read(node: int, at: int) -> None:
         root = roots.get(node, node)
@@ -134,8 +146,9 @@ def _lives(plan: Plan, steps: list[Step], phases: list[int]) -> tuple[dict[int, 
 
     for at, step in enumerate(steps):
         if step.view:
-            roots[step.node] = roots.get(step.operands[0], step.operands[0])
-        last.setdefault(step.node, at)
+            roots[step.nodes[0]] = roots.get(step.operands[0], step.operands[0])
+        for i in step.nodes:
+            last.setdefault(i, at)
         for operand in step.operands:
             read(operand, at)
     ends = {Stage.ONCE: phases[2], Stage.EACH: phases[1], Stage.SUMS: phases[2], Stage.AFTER: phases[2]}
@@ -146,26 +159,46 @@ def _lives(plan: Plan, steps: list[Step], phases: list[int]) -> tuple[dict[int, 
 
 
 def _taken(
-    plan: Plan, step: Step, at: int, roots: Mapping[int, int], last: Mapping[int, int], place: Mapping[int, int]
+    plan: Plan,
+    step: Step,
+    result: int,
+    at: int,
+    roots: Mapping[int, int],
+    last: Mapping[int, int],
+    place: Mapping[int, int],
 ) -> int | None:
     """Return the operand whose buffer the result may take: it is not read again, and it lies as the result will."""
     nodes = plan.arguments.live.nodes
-    node = nodes[step.node]
+    node = nodes[result]
     for operand in step.operands:
+        if step.chain is not None and not _alike(step.chain, operand, result):
+            continue
         other = nodes[operand] if operand < len(nodes) else None
         if (
             other is not None
             and operand not in roots
             and operand in place
             and last[operand] == at
-            and (other.shape, other.dtype, plan.inner[operand]) == (node.shape, node.dtype, plan.inner[step.node])
+            and (other.shape, other.dtype, plan.inner[operand]) == (node.shape, node.dtype, plan.inner[result])
         ):
             return operand
     return None
 
 
-Bound = tuple[Write, int, Array | None, tuple[int, ...]]
-"""Function, node, array for the result (None where the function finds its own), operands."""
+@dataclass(frozen=True)
+class Bound:
+    """A step, bound to its arrays."""
+
+    write: Write
+    nodes: tuple[int, ...]
+    outs: tuple[Array | None, ...]
+    """Arrays for the results; None where the function finds its own, or the result goes where a slot says."""
+    slots: tuple[int, ...]
+    """The slot of each result that goes to an output's place, else -1; empty where there is none."""
+    operands: tuple[int, ...]
+    chain: bool
+    native: bool
+    view: bool
 
 
 @dataclass(frozen=True)
@@ -203,13 +236,21 @@ class Arena:
         sizes = self._layout.sizes if symbol is None else {**self._layout.sizes, symbol: block}
         frame = Frame([], [], [], [])
         lists = {Stage.ONCE: frame.once, Stage.EACH: frame.first, Stage.SUMS: frame.first, Stage.AFTER: frame.after}
+        direct = _direct(self._plan)
         for step in self._plan.steps:
-            write, out = step.bind(networks, sizes), self._array(step.node, networks, sizes)
-            lists[step.stage].append((write, step.node, out, step.operands))
-            if step.stage is Stage.EACH:
-                frame.more.append((write, step.node, out, step.operands))
+            write = step.bind(networks, sizes)
+            outs = tuple(self._array(i, networks, sizes) for i in step.nodes)
+            slots = tuple(direct.get(i, -1) for i in step.nodes)
+            slots = slots if max(slots) >= 0 else ()
+            bound = Bound(write, step.nodes, outs, slots, step.operands, step.chain is not None, step.native, step.view)
+            lists[step.stage].append(bound)
+            if step.chain is not None and step.stage is Stage.EACH:
+                frame.more.append(replace(bound, write=partial(write, add=True)))
+            elif step.stage is Stage.EACH:
+                frame.more.append(bound)
             elif step.stage is Stage.SUMS and step.again is not None:
-                frame.more.append((_added(step.again(write)), step.node, None, (step.node, *step.operands)))
+                more = _added(step.again(write))
+                frame.more.append(replace(bound, write=more, outs=(None,), operands=(*step.nodes, *step.operands)))
         return frame
 
     def _array(self, node: int, networks: int, sizes: Mapping[str, int]) -> Array | None:
@@ -227,6 +268,17 @@ class Arena:
         return np.moveaxis(array, -1, inner + 1) if shape else array
 
 
+def _direct(plan: Plan) -> dict[int, int]:
+    """Return {node: slot} of the results that are written to an output's place."""
+    return {plan.arguments.live.outputs[name]: slot for name, slot in plan.direct.items()}
+
+
+def _alike(chain: Chain, operand: int, result: int) -> bool:
+    """Whether a chain reads an operand as it writes a result: number by number, from the same places."""
+    place = chain.places[result]
+    return all((leaf.vector, leaf.rows) == (place.vector, place.rows) for leaf in chain.leaves if leaf.node == operand)
+
+
 def _added(write: Write) -> Write:
     """Return what writes to the value that is there already, its first operand."""
-    return lambda none, value, *xs: write(value, *xs)
+    return lambda none, value, *xs, **named: write(value, *xs, **named)

@@ -9,6 +9,7 @@ neither on the block's size nor on its place.  Layout of the block: Goto & van d
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from llvmlite import binding, ir
@@ -31,6 +32,7 @@ class Registers(NamedTuple):
     """Whether the processor multiplies and adds in one instruction."""
 
 
+@cache
 def registers() -> Registers:
     """Return what suits this processor: sums, a row of the right operand and one number must fit its registers."""
     machine = binding.get_process_triple().split("-")[0]
@@ -91,10 +93,11 @@ class Block:
         """Write the block; the builder is left behind it."""
         builder = self.builder
         self.mask = self._mask(given.last)
-        a_rows = [builder.mul(given.am, self._int(row)) for row in self.rows]
+        steps = self._steps(given.am)
         c_rows = [builder.add(given.c, builder.mul(given.cm, self._int(row))) for row in self.rows]
         names = ("zeros", "given", "from_c", "from_bias", "loop", "body", "done")
         at_zeros, at_given, from_c, from_bias, loop, body, done = [builder.append_basic_block(name) for name in names]
+        addresses = [self._pointer(address, BYTE) for address in (given.a, given.b, given.soon)]
         builder.cbranch(builder.icmp_signed("==", given.start, self._int(0)), at_zeros, at_given)
         builder.position_at_end(at_zeros)
         zeros = [[ir.Constant(self.vector, None) for _ in self.vectors] for _ in self.rows]
@@ -109,11 +112,11 @@ class Block:
         builder.branch(loop)
 
         builder.position_at_end(loop)
-        moving = [builder.phi(INT) for _ in range(4)]
+        moving = [builder.phi(INT), *[builder.phi(BYTE.as_pointer()) for _ in range(3)]]
         sums = [[builder.phi(self.vector) for _ in self.vectors] for _ in self.rows]
         starts = ((at_zeros, zeros), (from_c, held), (from_bias, [[bias for _ in self.vectors] for bias in biases]))
         for origin, values in starts:
-            for phi, value in zip(moving, (given.k, given.a, given.b, given.soon), strict=True):
+            for phi, value in zip(moving, (given.k, *addresses), strict=True):
                 phi.add_incoming(value, origin)
             self._incoming(sums, values, origin)
         count, at_a, at_b, ahead = moving
@@ -122,13 +125,13 @@ class Block:
         builder.position_at_end(body)
         self._ask(ahead)
         right = [self._load(at_b, vector) for vector in self.vectors]
-        left = [self._number(builder.add(at_a, row)) for row in a_rows]
+        left = [self._number(builder.gep(at_a, [step])) for step in steps]
         added = [[self._add(left[row], right[v], sums[row][v]) for v in self.vectors] for row in self.rows]
         moves = (
             builder.sub(count, self._int(1)),
-            builder.add(at_a, given.ak),
-            builder.add(at_b, given.bk),
-            builder.add(ahead, given.pace),
+            builder.gep(at_a, [given.ak]),
+            builder.gep(at_b, [given.bk]),
+            builder.gep(ahead, [given.pace]),
         )
         for phi, value in zip(moving, moves, strict=True):
             phi.add_incoming(value, body)
@@ -139,6 +142,23 @@ class Block:
         for row in self.rows:
             for vector in self.vectors:
                 self._store(sums[row][vector], c_rows[row], vector)
+
+    def _steps(self, stride: Any) -> list[Any]:
+        """Return the offset of each row: few numbers, from which the processor makes the others while it loads.
+
+        The compiler is not to know how they hang together, or it makes each address of the one before.
+        """
+        odd = {n: self._opaque(self.builder.mul(stride, self._int(n)), "=r,0") for n in self.rows if n % 2}
+
+        def step(n: int) -> Any:
+            factor = n & -n if n else 1
+            return self.builder.mul(odd[n // factor], self._int(factor)) if n else self._int(0)
+
+        return [step(n) for n in self.rows]
+
+    def _opaque(self, value: Any, constraint: str) -> Any:
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.builder.call(ir.InlineAsm(kind, "", constraint), [value])
 
     def _int(self, value: int) -> Any:
         return ir.Constant(INT, value)
@@ -155,16 +175,26 @@ class Block:
 
     def _mask(self, last: Any) -> Any:
         numbers = ir.Constant(ir.VectorType(HALF, self.lanes), list(range(self.lanes)))
-        return self.builder.icmp_signed("<", numbers, self._splat(self.builder.trunc(last, HALF), HALF))
+        mask = self.builder.icmp_signed("<", numbers, self._splat(self.builder.trunc(last, HALF), HALF))
+        if self.width < 64:
+            return mask
+        # held in a register of its own kind: the compiler would compare anew at each term
+        bits = self._opaque(self.builder.bitcast(mask, ir.IntType(self.lanes)), "=r,0")
+        return self.builder.bitcast(bits, mask.type)
 
     def _pointer(self, address: Any, kind: Any) -> Any:
+        if isinstance(address.type, ir.PointerType):
+            return self.builder.bitcast(address, kind.as_pointer())
         return self.builder.inttoptr(address, kind.as_pointer())
 
     def _number(self, address: Any) -> Any:
         return self._splat(self.builder.load(self._pointer(address, self.number), align=self.size), self.number)
 
     def _place(self, address: Any, vector: int) -> Any:
-        return self._pointer(self.builder.add(address, self._int(vector * self.width)), self.vector)
+        offset = self._int(vector * self.width)
+        held = isinstance(address.type, ir.PointerType)
+        moved = self.builder.gep(address, [offset]) if held else self.builder.add(address, offset)
+        return self._pointer(moved, self.vector)
 
     def _load(self, address: Any, vector: int) -> Any:
         place = self._place(address, vector)

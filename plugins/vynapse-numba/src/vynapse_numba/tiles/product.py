@@ -9,6 +9,7 @@ bits depend on nothing else.
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,20 @@ import numpy as np
 from vynapse_core import Array
 from vynapse_numba.tiles.machine import machine
 from vynapse_numba.tiles.micro import registers
+from vynapse_numba.tiles.tape import NOW, Tape
 
 FROM_0, FROM_C, FROM_BIAS = range(3)
 
 
-def product(a: Array, b: Array, c: Array, bias: Array | None = None, packed: bool = False, add: bool = False) -> None:
+def product(
+    a: Array,
+    b: Array,
+    c: Array,
+    bias: Array | None = None,
+    packed: bool = False,
+    add: bool = False,
+    tape: Tape = NOW,
+) -> None:
     """Write a @ b (+ bias) to `c`, or add it to what `c` holds.
 
     a [N or 1, m, k] in any strides; b [N or 1, k, n] and c [N, m, n] with neighbours along n side by side; bias
@@ -46,7 +56,7 @@ def product(a: Array, b: Array, c: Array, bias: Array | None = None, packed: boo
             at_bias, biasn, step, start, packed,
         ),
     )  # fmt: skip
-    machine().product[c.dtype.char](table.buffer_info()[0])
+    tape.kernel(machine().product[c.dtype.char], table, a, b, c, bias)
 
 
 def address(x: Array) -> int:
@@ -55,7 +65,7 @@ def address(x: Array) -> int:
     return address
 
 
-def pack(b: Array, room: Array | None = None) -> Array:
+def pack(b: Array, room: Array | None = None, tape: Tape = NOW) -> Array:
     """Return b [k, n], any strides, in the order in which `product` reads it: [1, k, n made up to whole vectors].
 
     It is written to `room`, what an earlier call returned, where that has the right size.
@@ -72,10 +82,23 @@ def pack(b: Array, room: Array | None = None) -> Array:
     for panel in range(panels):
         first, end = (vectors * at // panels * lanes for at in (panel, panel + 1))
         part = packed[k * first : k * end].reshape(k, end - first)
-        width = min(end, n) - first
-        part[:, :width] = b[:, first : first + width]
-        part[:, width:] = 0
+        columns = b[:, first : min(end, n)]
+        if columns.strides[0] == b.itemsize:
+            turn(columns.T[None], part[None], True, tape)
+            continue
+        tape.copy(part[:, : columns.shape[1]], columns)
+        part[:, columns.shape[1] :] = 0
     return room
+
+
+def turn(x: Array, out: Array, padded: bool = False, tape: Tape = NOW) -> None:
+    """Write x [N, r, c] to `out` [N, c, r or, with `padded`, r made up to whole vectors], rows as columns.
+
+    Neighbours along the last axes lie side by side.
+    """
+    (count, rows, columns), xs, outs = x.shape, x.strides, out.strides
+    table = array("q", (count, rows, columns, address(x), xs[0], xs[1], address(out), outs[0], outs[1], padded))
+    tape.kernel(machine().turn[x.dtype.char], table, x, out)
 
 
 def aligned(size: int) -> Array:
@@ -85,31 +108,37 @@ def aligned(size: int) -> Array:
     return room[start : start + size]
 
 
-def matmul(a: Array, b: Array, out: Array, add: bool = False) -> None:
+def matmul(a: Array, b: Array, out: Array, add: bool = False, tape: Tape = NOW) -> None:
     """Write a @ b to `out` [N, .., n, m], or add it; a [N or 1, .., n, k] and b [N or 1, .., k, m], which broadcast."""
     if out.ndim > 3:
-        _stacked(a, b, out, add)
+        tape.do(partial(_stacked, a, b, out, add))
     elif side_by_side(out):
-        product(a, _rows(b), out, add=add)
+        product(a, _rows(b, tape), out, add=add, tape=tape)
     elif side_by_side(out.swapaxes(1, 2)):
-        product(b.swapaxes(1, 2), _rows(a.swapaxes(1, 2)), out.swapaxes(1, 2), add=add)
+        product(b.swapaxes(1, 2), _rows(a.swapaxes(1, 2), tape), out.swapaxes(1, 2), add=add, tape=tape)
     else:
-        written = np.array(out, order="C") if add else np.empty(out.shape, out.dtype)
-        product(a, _rows(b), written, add=add)
-        np.copyto(out, written)
+        written = _held(out, add, tape)
+        product(a, _rows(b, tape), written, add=add, tape=tape)
+        _copy(out, written, tape)
 
 
 def dense(
-    weights: Array, samples: Array, out: Array, bias: Array | None = None, packed: bool = False, add: bool = False
+    weights: Array,
+    samples: Array,
+    out: Array,
+    bias: Array | None = None,
+    packed: bool = False,
+    add: bool = False,
+    tape: Tape = NOW,
 ) -> None:
     """Write weights [N or 1, m, k] @ samples [N or 1, k, n] (+ bias [N or 1, m]) to `out` [N, m, n], any strides."""
-    samples = samples if packed else _rows(samples)
+    samples = samples if packed else _rows(samples, tape)
     if side_by_side(out):
-        product(weights, samples, out, bias, packed, add)
+        product(weights, samples, out, bias, packed, add, tape)
     else:
-        written = np.array(out, order="C") if add else np.empty(out.shape, out.dtype)
-        product(weights, samples, written, bias, packed, add)
-        np.copyto(out, written)
+        written = _held(out, add, tape)
+        product(weights, samples, written, bias, packed, add, tape)
+        _copy(out, written, tape)
 
 
 def side_by_side(x: Array) -> bool:
@@ -117,8 +146,32 @@ def side_by_side(x: Array) -> bool:
     return x.shape[-1] <= 1 or x.strides[-1] == x.itemsize
 
 
-def _rows(x: Array) -> Array:
-    return x if side_by_side(x) else np.ascontiguousarray(x)
+def _held(out: Array, add: bool, tape: Tape) -> Array:
+    """Return an array for a result that `out` cannot take as it lies; with `add`, it holds what `out` does."""
+    written = np.empty(out.shape, out.dtype)
+    if add:
+        _copy(written, out, tape)
+    return written
+
+
+def _rows(x: Array, tape: Tape) -> Array:
+    """Return x with neighbours along the last axis side by side."""
+    if side_by_side(x):
+        return x
+    rows = np.empty(x.shape, x.dtype)
+    _copy(rows, x, tape)
+    return rows
+
+
+def _copy(out: Array, x: Array, tape: Tape) -> None:
+    """Write x to `out` of the same shape; one may have rows as columns."""
+    turned = out.swapaxes(-1, -2)
+    if x.ndim == 3 and side_by_side(turned) and side_by_side(x):
+        turn(x, turned, tape=tape)
+    elif x.ndim == 3 and side_by_side(out) and side_by_side(x.swapaxes(1, 2)):
+        turn(x.swapaxes(1, 2), out, tape=tape)
+    else:
+        tape.copy(out, x)
 
 
 def _stacked(a: Array, b: Array, out: Array, add: bool) -> None:

@@ -16,10 +16,13 @@ import numpy as np
 
 from vynapse_core import Arguments, Array, Kernel, Node
 from vynapse_numba.tiles.bind import Bind, Write
+from vynapse_numba.tiles.chains import NETWORKS, Chain, Chains
 from vynapse_numba.tiles.elementwise import IN_PLACE
+from vynapse_numba.tiles.fused import Fused, fused
 from vynapse_numba.tiles.lift import LIFTED, OWN, lifted
 from vynapse_numba.tiles.product import dense
 from vynapse_numba.tiles.split import Split, Stage, split
+from vynapse_numba.tiles.tape import NOW, Tape
 from vynapse_numba.tiles.views import VIEWS
 
 log = logging.getLogger("vynapse_numba")
@@ -27,14 +30,18 @@ log = logging.getLogger("vynapse_numba")
 
 @dataclass(frozen=True)
 class Step:
-    """One value to be computed."""
+    """One value to be computed, or those of a chain."""
 
-    node: int
+    nodes: tuple[int, ...]
     stage: Stage
     operands: tuple[int, ...]
     bind: Bind
     again: Callable[[Write], Write] | None = None
     """For sums over blocks: what adds to the value instead of writing it, made of the step's function."""
+    chain: Chain | None = None
+    """The chain that the step computes: then its function takes a list of arrays for results, and returns nothing."""
+    native: bool = False
+    """Whether the step's function takes a tape, and writes down there what it does."""
     view: bool = False
     """Whether the result may be another look at the first operand."""
     buffer: bool = True
@@ -65,6 +72,8 @@ class Plan:
     """Nodes that all networks share and that are needed."""
     steps: tuple[Step, ...]
     packed: tuple[Packed, ...]
+    direct: Mapping[str, int]
+    """{output: slot} of the outputs that chains write where the caller gets them."""
     slots: int
     kernels: Mapping[str, Kernel]
 
@@ -87,13 +96,18 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
     inner = list(parts.axes)
     steps: list[Step] = []
     packed: dict[tuple[int, bool], Packed] = {}
-    fused = _biased(arguments, parts, needed, valued, kernels)
-    absorbed = {product for product, _ in fused.values()}
-    for i in needed:
-        node = nodes[i]
-        if not arguments.varying[i] or not node.operands or i in absorbed:
+    biased = _biased(arguments, parts, needed, valued, kernels)
+    absorbed = {product for product, _ in biased.values()}
+    order = Chains(arguments, parts, needed, valued, frozenset(biased), frozenset(kernels)).order
+    compiled = fused([entry for entry in order if isinstance(entry, Chain)], arguments)
+    for i in order:
+        if isinstance(i, Chain):
+            steps.append(_chained(i, compiled[id(i)]))
             continue
-        product, bias = fused.get(i, (i, None))
+        if i in absorbed:
+            continue
+        node = nodes[i]
+        product, bias = biased.get(i, (i, None))
         if nodes[product].op == "matmul" and len(nodes[product].shape) == 2 and "matmul" not in kernels:
             steps.append(_dense(arguments, parts, i, product, bias, inner, packed))
             continue
@@ -104,11 +118,12 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
         view = node.op in VIEWS and kernel is None
         steps.append(
             Step(
-                i,
+                (i,),
                 parts.stages[i],
                 operands,
                 lifted(node, [nodes[o] for o in operands], varies, arguments.ops[node.op], kernel),
                 again=_again(node.op) if parts.stages[i] is Stage.SUMS else None,
+                native=node.op == "matmul" and kernel is None,
                 view=view,
                 buffer=not (own or view),
                 in_place=node.op in IN_PLACE and kernel is None,
@@ -116,7 +131,43 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
         )
     shared = tuple(i for i in needed if not arguments.varying[i])
     slots = len(nodes) + len(packed)
-    return Plan(arguments, parts, tuple(inner), shared, tuple(steps), tuple(packed.values()), slots, kernels)
+    direct = _direct(arguments, steps, slots)
+    return Plan(
+        arguments,
+        parts,
+        tuple(inner),
+        shared,
+        tuple(steps),
+        tuple(packed.values()),
+        direct,
+        slots + len(direct),
+        kernels,
+    )
+
+
+def _chained(chain: Chain, compiled: Fused) -> Step:
+    reading = tuple(leaf.node for leaf in chain.leaves)
+    return Step(
+        tuple(chain.places),
+        chain.stage,
+        reading,
+        compiled.bind,
+        chain=chain,
+        native=True,
+        in_place=not chain.by_columns,
+    )
+
+
+def _direct(arguments: Arguments, steps: list[Step], slots: int) -> dict[str, int]:
+    """Return {output: slot} of what chains can write to its place: what lies there in vectors as it is computed."""
+    nodes = arguments.live.nodes
+    places = {i: place for step in steps if step.chain for i, place in step.chain.places.items()}
+    found: dict[int, str] = {}
+    for name, i in arguments.live.outputs.items():
+        axis = places[i].vector if i in places else 0
+        if i in places and (axis in (None, NETWORKS) or all(dim == 1 for dim in nodes[i].shape[axis + 1 :])):
+            found.setdefault(i, name)
+    return {name: slots + at for at, name in enumerate(found.values())}
 
 
 def _needed(arguments: Arguments, valued: Callable[[Node], tuple[int, ...]]) -> tuple[int, ...]:
@@ -188,7 +239,9 @@ def _dense(
         place = packed[key].slot
     bias_varies = bias is not None and arguments.varying[bias]
 
-    def write(out: Array, left: Array, right: Array, start: Array | None = None, add: bool = False) -> Array:
+    def write(
+        out: Array, left: Array, right: Array, start: Array | None = None, add: bool = False, tape: Tape = NOW
+    ) -> Array:
         left = left if weights_vary else left[None]
         target = out
         if turned:
@@ -196,14 +249,14 @@ def _dense(
             right = right.swapaxes(1, 2) if samples_vary else right
         if start is not None:
             start = start.reshape(len(start) if bias_varies else 1, target.shape[1])
-        dense(left, right, target, start, not samples_vary, add)
+        dense(left, right, target, start, not samples_vary, add, tape)
         return out
 
     def again(_: Write) -> Write:
-        return lambda out, left, right: write(out, left, right, add=True)
+        return lambda out, left, right, tape: write(out, left, right, add=True, tape=tape)
 
     operands = (weights, place) if bias is None else (weights, place, bias)
-    return Step(result, parts.stages[product], operands, lambda n, sizes: write, again=again)
+    return Step((result,), parts.stages[product], operands, lambda n, sizes: write, again=again, native=True)
 
 
 def _again(op: str) -> Callable[[Write], Write]:
@@ -223,4 +276,4 @@ def _again(op: str) -> Callable[[Write], Write]:
 
 
 def _again_matmul(write: Write) -> Write:
-    return lambda out, *xs: write(out, *xs, add=True)
+    return lambda out, *xs, tape: write(out, *xs, add=True, tape=tape)
