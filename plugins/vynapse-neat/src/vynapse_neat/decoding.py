@@ -129,7 +129,8 @@ def levelled(
     "int32[:], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :], "
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:], "
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
-    "int64, int64, int64, int64"
+    "int64, int64, int64, int64",
+    grain=8,
 )
 def decode(
     first: Any, last: Any,

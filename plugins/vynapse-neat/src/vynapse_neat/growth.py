@@ -66,7 +66,8 @@ OF_NODE, OF_CONNECTION, OF_LESS_NODES, OF_LESS_CONNECTIONS, OF_CYCLIC, SPLIT, GO
 @routine_part
 def pressure(size: Any, target: Any, sharpness: Any) -> Any:
     """Return by what to multiply a rate of growth at a size: near 1 below the target, 1/2 there, near 0 past it."""
-    return 1.0 / (1.0 + math.pow(size / target, sharpness))
+    share = size / target
+    return 1.0 if share == 0.0 else 1.0 / (1.0 + math.pow(share, sharpness))
 
 
 @routine_part

@@ -217,8 +217,8 @@ class Breeding:
         """Return n children of individuals in `genes`, and the next counters.
 
         `mothers` int64 [n] are the fitter parents; `fathers` int64 [n] the others, or -1 where a child is a copy of its
-        mother; `equal` bool or uint8 [n] says where both are equally fit, `mutating` likewise which children mutate. One word
-        is drawn for each child. Raises RunError where innovation numbers are used up.
+        mother; `equal` bool or uint8 [n] says where both are equally fit, `mutating` likewise which children mutate.
+        One word is drawn for each child. Raises RunError where innovation numbers are used up.
         """
         layout, n = self.layout, len(mothers)
         room = rates.room if mutating.any() else (0, 0)

@@ -133,10 +133,10 @@ def choices_changed(cells: Any, sizes: Any, rates: Any, seed: Any) -> None:
             bits = word(seed, FLAGS + k)
             if unit(bits) < rates[FLIP]:
                 cells[enabled + k] = np.int64((bits & BIT_0) != NO)
-    if connections > 0 and unit(word(seed, OF_TOGGLE)) < rates[TOGGLE]:
+    if rates[TOGGLE] > 0.0 and connections > 0 and unit(word(seed, OF_TOGGLE)) < rates[TOGGLE]:
         k = enabled + below(word(seed, WHICH_TOGGLED), connections)
         cells[k] = 1 - cells[k]
-    if unit(word(seed, OF_REENABLE)) < rates[REENABLE]:
+    if rates[REENABLE] > 0.0 and unit(word(seed, OF_REENABLE)) < rates[REENABLE]:
         for k in range(enabled, enabled + connections):
             if cells[k] == 0:
                 cells[k] = 1

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import re
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vynapse_core import GraphError, Routine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _KINDS = {"int64": "i64", "uint64": "i64", "float64": "double"}
 _ROOTS = {"sqrtf": "llvm.sqrt.f32", "sqrt": "llvm.sqrt.f64"}
@@ -37,6 +41,16 @@ def entry(text: str, name: str, routine: Routine) -> str:
 
     Raises GraphError where the routine makes arrays or calls back into Python.
     """
+    text = standing_alone(text, routine)
+    text = re.sub(rf"^define (?=[^@\n]*@{re.escape(name)}\()", "define internal ", text, flags=re.M)
+    return text + _entry(name, routine)
+
+
+def standing_alone(text: str, routine: Routine) -> str:
+    """Return the module `text` without what ties it to Python.
+
+    Raises GraphError where the routine makes arrays or calls back into Python.
+    """
     for call, root in _ROOTS.items():
         text = text.replace(f"@{call}(", f"@{root}(")
     strange = {found for found in _DECLARED.findall(text) if not _known(found)}
@@ -50,9 +64,7 @@ def entry(text: str, name: str, routine: Routine) -> str:
         "declare void @NRT_MemInfo_call_dtor(ptr)", "define void @NRT_MemInfo_call_dtor(ptr %x) { ret void }"
     )
     # what Numba keeps apart is put in place: its reference counts are of null, and vanish
-    text = text.replace("{ noinline }", "{ nounwind }")
-    text = re.sub(rf"^define (?=[^@\n]*@{re.escape(name)}\()", "define internal ", text, flags=re.M)
-    return text + _entry(name, routine)
+    return text.replace("{ noinline }", "{ nounwind }")
 
 
 def _known(name: str) -> bool:
@@ -84,18 +96,22 @@ def _entry(name: str, routine: Routine) -> str:
             continue
         size = np.dtype(argument.dtype).itemsize
         data = value(f"load ptr, ptr {slot('ptr')}")
-        shape = [slot("i64") for _ in range(argument.ndim)]
-        strides = [str(size)]
-        for length in reversed(shape[1:]):
-            strides.insert(0, value(f"mul nsw i64 {length}, {strides[0]}"))
-        items = shape[0]
-        for length in shape[1:]:
-            items = value(f"mul nsw i64 {items}, {length}")
-        sizes = ", ".join(f"i64 {each}" for each in (*shape, *strides))
-        given.append(f"ptr null, ptr null, i64 {items}, i64 {size}, ptr {data}, {sizes}")
+        given.append(array_given(data, [slot("i64") for _ in range(argument.ndim)], size, value))
     body = "\n".join(lines)
     return (
         "\ndefine void @entry(ptr %table, i64 %first, i64 %last) {\n"
         f"  %result = alloca i64\n  %error = alloca ptr\n{body}\n"
         f"  call i32 @{name}({', '.join(given)})\n  ret void\n}}\n"
     )
+
+
+def array_given(data: str, shape: Sequence[str], size: int, value: Callable[[str], str]) -> str:
+    """Return how Numba's functions are given an array at `data` of elements of `size` bytes; `value` writes code."""
+    strides = [str(size)]
+    for length in reversed(shape[1:]):
+        strides.insert(0, value(f"mul nsw i64 {length}, {strides[0]}"))
+    items = shape[0]
+    for length in shape[1:]:
+        items = value(f"mul nsw i64 {items}, {length}")
+    sizes = ", ".join(f"i64 {each}" for each in (*shape, *strides))
+    return f"ptr null, ptr null, i64 {items}, i64 {size}, ptr {data}, {sizes}"

@@ -12,7 +12,7 @@ import hashlib
 import os
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vynapse_core import GraphError, Routine, high_product
+from vynapse_core import Argument, GraphError, Routine, high_product
 from vynapse_numba import llvm
 from vynapse_numba.cache import kept
 from vynapse_numba.threads import workers
@@ -95,28 +95,28 @@ def _data_where_expected() -> bool:
 @cache
 def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], None]]:
     """Return the engine that holds a routine's code, and the entry in it."""
-    code = kept("routine", [*_source(routine), *llvm.processor(), *_makers()], lambda: _made(routine))
+    code = kept("routine", [*source(routine), *llvm.processor(), *makers()], lambda: _made(routine))
     engine = llvm.loaded(code)
     kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
     return engine, kind(engine.get_function_address("entry"))
 
 
 @cache
-def _makers() -> tuple[str, ...]:
+def makers() -> tuple[str, ...]:
     """Return what a routine's code depends on besides the routine: who translates it, and how its entry is written."""
     here = Path(__file__)
     files = (hashlib.sha256(place.read_bytes()).hexdigest() for place in (here, here.with_name("entry.py")))
     return sys.version, f"numba {version('numba')}", *files
 
 
-def _source(routine: Routine) -> Iterator[str]:
+def source(routine: Routine) -> Iterator[str]:
     """Yield all that a routine's code depends on: its own, its constants, its parts."""
     code = routine.function.__code__
     yield repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, routine.arguments))
     for name, value in _globals(routine).items():
         if isinstance(value, Routine):
             yield name
-            yield from _source(value)
+            yield from source(value)
         elif not isinstance(value, ModuleType):
             yield f"{name} {value!r} {type(value)}"
 
@@ -142,6 +142,15 @@ def _made(routine: Routine) -> bytes:
     """Return object code, by way of Numba."""
     from vynapse_numba.entry import entry
 
+    text, name = translated(routine, (Argument("int64", 0), Argument("int64", 0), *(routine.arguments or ())))
+    return llvm.object_code(entry(text, name, routine), speed=3, vectorise=True)
+
+
+def translated(routine: Routine, taken: Sequence[Argument]) -> tuple[str, str]:
+    """Return the text that Numba makes of a routine or a part that takes such arguments, and its function's name.
+
+    Raises GraphError for what Numba cannot compile.
+    """
     with llvm.FIRST_USE, _unoptimised():
         import numba
         from numba import types
@@ -159,23 +168,22 @@ def _made(routine: Routine) -> bytes:
             function = each.function
             parts = {name: built(value) for name, value in _globals(each).items() if isinstance(value, Routine)}
             whole = FunctionType(function.__code__, {**function.__globals__, **parts}, function.__name__)
-            if each.arguments is not None:
+            if each is routine:
                 return whole
             return njit(whole, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
         arguments = [
             types.Array(from_dtype(np.dtype(each.dtype)), each.ndim, "C") if each.ndim else getattr(types, each.dtype)
-            for each in routine.arguments or ()
+            for each in taken
         ]
-        declared = types.void(types.int64, types.int64, *arguments)
+        declared = types.void(*arguments)
         compile_ = njit(declared, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
         try:
             dispatcher = compile_(built(routine))
         except NumbaError as error:
             raise GraphError(f"routine {routine.function.__qualname__}: {error}") from None
         result = dispatcher.overloads[dispatcher.signatures[0]]
-        text = result.library.get_llvm_str()
-    return llvm.object_code(entry(text, result.fndesc.llvm_func_name, routine), speed=3, vectorise=True)
+        return result.library.get_llvm_str(), result.fndesc.llvm_func_name
 
 
 @contextmanager

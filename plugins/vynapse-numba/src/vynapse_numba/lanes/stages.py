@@ -16,7 +16,7 @@ from vynapse_numba.lanes.elementwise import ELEMENTWISE, UnsupportedError
 from vynapse_numba.lanes.trace import MOVES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from vynapse_core import Arguments, Node
 
@@ -40,23 +40,36 @@ class Stages:
     """The values that a pass over all samples adds up."""
     operands: tuple[tuple[int, ...], ...]
     """The operands of each node whose values count."""
+    parts: frozenset[int] = frozenset()
+    """The values that plugins' sample kernels compute."""
+    apart: frozenset[int] = frozenset()
+    """The values of unknown size that those take and give: they lie in memory, a row a network."""
 
 
-def staged(arguments: Arguments) -> Stages:
-    """Return the stages of a graph. Raises UnsupportedError where lanes cannot compute it."""
+def staged(arguments: Arguments, parted: Collection[str] = ()) -> Stages:
+    """Return the stages of a graph. Raises UnsupportedError where lanes cannot compute it.
+
+    The ops `parted` have sample kernels. In a graph with one of them there is no axis of samples, and values of
+    unknown size are for those ops alone, but for elements of them at places known before.
+    """
     nodes, varying = arguments.live.nodes, arguments.varying
     operands = tuple(_valued(arguments, node) for node in nodes)
     wanted = _closure([o for o in arguments.live.outputs.values() if varying[o]], operands, varying)
     needed = tuple(i for i in sorted(wanted) if varying[i])
     fed = tuple(i for i in sorted(wanted) if not varying[i] and nodes[i].op != "constant")
+    parts = frozenset(i for i in needed if nodes[i].op in parted)
+    apart = _apart(nodes, needed, parts) if parts else frozenset()
+    wanted -= apart
     symbols = {dim for i in wanted for dim in nodes[i].shape if isinstance(dim, str)}
     if len(symbols) > 1 or any(len([d for d in nodes[i].shape if isinstance(d, str)]) > 1 for i in wanted):
         raise UnsupportedError("more than one axis of unknown size")
+    if parts and symbols:
+        raise UnsupportedError("samples beside ops with sample kernels")
     symbol = symbols.pop() if symbols else None
     levels, over = [0] * len(nodes), set()
     for i in needed:
         node = nodes[i]
-        if node.operands and node.op not in SUPPORTED:
+        if node.operands and node.op not in SUPPORTED and i not in parts:
             raise UnsupportedError(node.op)
         levels[i] = max((levels[o] for o in operands[i]), default=0)
         if symbol is not None and any(symbol in nodes[o].shape for o in operands[i]):
@@ -66,7 +79,22 @@ def staged(arguments: Arguments) -> Stages:
                 over.add(i)
     if max(levels) > MOST_LEVELS:
         raise UnsupportedError("many passes over the samples")
-    return Stages(symbol, needed, fed, tuple(levels), frozenset(over), operands)
+    return Stages(symbol, needed, fed, tuple(levels), frozenset(over), operands, parts, apart)
+
+
+def _apart(nodes: Sequence[Node], needed: Sequence[int], parts: frozenset[int]) -> frozenset[int]:
+    """Return the values of unknown size. Raises UnsupportedError where another op than those of `parts` needs one."""
+    apart = frozenset(i for i in needed if any(isinstance(dim, str) for dim in nodes[i].shape))
+    for i in needed:
+        node = nodes[i]
+        if i in apart and node.op != "parameter" and i not in parts:
+            raise UnsupportedError(f"{node.op} of unknown size")
+        if i in parts or apart.isdisjoint(node.operands):
+            continue
+        places = nodes[node.operands[1]] if node.op == "gather" else node
+        if places.op != "constant" or any(nodes[node.operands[0]].shape[: node.attributes["axis"]] != (1,) * k for k in [node.attributes["axis"]]):
+            raise UnsupportedError(f"{node.op} of a value of unknown size")
+    return apart
 
 
 def _valued(arguments: Arguments, node: Node) -> tuple[int, ...]:

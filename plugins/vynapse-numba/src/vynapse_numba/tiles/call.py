@@ -51,7 +51,7 @@ class Call:
     def run(self) -> None:
         """Compute what is shared, then tile by tile, and write the outputs."""
         self.share()
-        bounds = borders(self.given.networks, self.layout.networks, self.workers.threads)
+        bounds = borders(self.given.networks, self.layout, self.workers.threads)
 
         def part(tile: int) -> None:
             arena = taken(self.sized.arenas) or Arena(self.plan, self.layout)
@@ -241,10 +241,11 @@ class Call:
         return value
 
 
-def borders(networks: int, most: int, threads: int) -> list[int]:
-    """Return where tiles of at most `most` networks begin, and where the last ends: as many for each thread."""
-    tiles = ceil(networks / most)
-    tiles = min(ceil(tiles / threads) * threads, networks)
+def borders(networks: int, layout: Layout, threads: int) -> list[int]:
+    """Return where tiles begin, and where the last ends: as many for each thread that is worth its waking up."""
+    tiles = ceil(networks / layout.networks)
+    if networks > layout.light:
+        tiles = min(ceil(tiles / threads) * threads, networks)
     return [networks * tile // tiles for tile in range(tiles + 1)]
 
 

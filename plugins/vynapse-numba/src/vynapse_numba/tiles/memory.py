@@ -23,8 +23,10 @@ from vynapse_numba.tiles.steps import Plan, Step
 
 TILE = 2**21
 """Bytes of values that a tile may have: a second-level cache. Fewer networks would read the samples more often."""
-MOST = 512
+MOST = 4096
 """Most networks of a tile."""
+LIGHT = 2**18
+"""Bytes of values, without products, that are computed sooner than another thread wakes up."""
 ROW = 2**15
 """Most numbers of one value of one network: enough to hide what a call of NumPy costs."""
 PANEL = 2**18
@@ -52,6 +54,8 @@ class Layout:
     """Bytes a network of each buffer."""
     networks: int
     """Most networks of a tile."""
+    light: int
+    """Up to so many networks, one thread is done sooner than two."""
 
 
 def layout(plan: Plan, sizes: Mapping[str, int]) -> Layout:
@@ -60,8 +64,10 @@ def layout(plan: Plan, sizes: Mapping[str, int]) -> Layout:
     symbol = plan.split.symbol
     local = sizes if symbol is None else {**sizes, symbol: block}
     place, sized = _buffers(plan, local)
-    networks = max(1, min(MOST, TILE // max(sum(sized), 1)))
-    return Layout(sizes, block, blocks, place, sized, networks)
+    each = max(sum(sized), 1)
+    products = any(node.op == "matmul" for node in plan.arguments.live.nodes)
+    light = 0 if products else LIGHT // (each * blocks)
+    return Layout(sizes, block, blocks, place, sized, max(1, min(MOST, TILE // each)), light)
 
 
 def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def repeated(
 
     places = [{live.parameters[to]: empty(live.outputs[name]) for name, to in carry.items()} for _ in range(2)]
     seen = {name: empty(i, steps) for name, i in live.outputs.items() if name not in carry}
-    bounds = borders(given.networks, sized.layout.networks, workers.threads)
+    bounds = borders(given.networks, sized.layout, workers.threads)
 
     def part(tile: int) -> None:
         arena = taken(sized.arenas) or Arena(plan, sized.layout)
