@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Program as Program,
         Replacement as Replacement,
         Report as Report,
+        SampleKernel as SampleKernel,
         Selector as Selector,
         Solution as Solution,
         SupervisedTask as SupervisedTask,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     )
     from vynapse_core.recipe import Recipe as Recipe, load_recipe as load_recipe
     from vynapse_core.routines import (
+        Argument as Argument,
         Routine as Routine,
         Run as Run,
         routine as routine,
@@ -104,7 +106,7 @@ _NAMES_OF = {
     "clock": "Clock",
     "component": "Component",
     "contracts": "Activation Crossover Dataset Device DirectTask Distribution ElementwiseTask EpisodicTask Genome "
-    "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report "
+    "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report SampleKernel "
     "Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
     "devices.arguments": "Arguments Given concrete kernels_for",
@@ -118,7 +120,7 @@ _NAMES_OF = {
     "ops": "Op",
     "population": "Array Genes Population best_first",
     "recipe": "Recipe load_recipe",
-    "routines": "Routine Run routine routine_part",
+    "routines": "Argument Routine Run routine routine_part",
     "run": "Result run_experiment",
     "schedules": "Schedule Scheduled value_at",
     "settings": "DataPath Settings mistake",

@@ -18,7 +18,7 @@ import numpy as np
 from vynapse_core.builder import Builder
 from vynapse_core.contracts import Device, ElementwiseTask, EpisodicTask, Program
 from vynapse_core.graph import Graph
-from vynapse_core.networks import MEMORY, Networks
+from vynapse_core.networks import Networks
 from vynapse_core.ops import OPS, Op
 from vynapse_core.population import Array
 from vynapse_core.rollouts import FEWEST, MOST, advanced, joined, observed, rollout
@@ -175,7 +175,7 @@ def player(task: EpisodicTask, policy: Graph, device: Device, ops: Mapping[str, 
     Raises GraphError for an elementwise task that cannot be traced.
     """
     elementwise = task if isinstance(task, ElementwiseTask) else None
-    if elementwise is not None and MEMORY not in policy.inputs:
+    if elementwise is not None:
         fused, names = rollout(elementwise, policy, device, ops), elementwise.components
         if fused is not None:
             return lambda networks, state, seen: fused.returns(

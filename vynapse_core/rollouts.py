@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rollouts: an elementwise task and a policy as one graph, a time step of one episode, that a device repeats.
 
-A row of the program's axis P is one episode of one network: its weights beside the numbers of its state. A row that has
-ended costs little, since its state rests; once many have, they are left out.
+A row of the program's axis P is one episode of one network: its weights beside the numbers of its state, and what the
+network remembers. A row that has ended costs little, since its state rests; once many have, they are left out.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from vynapse_core.builder import Builder, Value, where
 from vynapse_core.contracts import Device, ElementwiseTask, Program
 from vynapse_core.errors import GraphError
 from vynapse_core.graph import Graph, Node, make_node
-from vynapse_core.networks import Networks
+from vynapse_core.networks import MEMORY, Networks
 from vynapse_core.ops import OPS, Op
 from vynapse_core.population import Array
 from vynapse_core.tracing import traced
 
 FEWEST, MOST = 16, 256
-"""Time steps between two looks at who still plays; between these bounds, half of those played so far."""
+"""Time steps between two looks at who still plays; between these bounds, twice those played so far."""
 CROWDED = 0.75
 """The share of rows that must play for all of them to be kept."""
+FEW = 10_000
+"""Time steps of ended rows that cost less than to leave them out."""
 MOST_BYTES = 2**26
 """Of the weights of the rows played at a time."""
 
@@ -36,9 +38,9 @@ def rollout(task: ElementwiseTask, policy: Graph, device: Device, ops: Mapping[s
     """
     if not device.fuses:
         return None
-    graph, state = step_graph(task, policy, ops)
+    graph, state, memory = step_graph(task, policy, ops)
     program = device.compile(graph)
-    return Rollout(program, state, len(task.components)) if program.repeats else None
+    return Rollout(program, state, memory, len(task.components)) if program.repeats else None
 
 
 @dataclass(frozen=True)
@@ -48,65 +50,80 @@ class Rollout:
     program: Program
     state: str
     """The name of the state, parameter and output: components, return since last asked, and 1 while playing."""
+    memory: str
+    """The name of the networks' memory, parameter and output; empty where they have none."""
     components: int
     """Numbers of the environment's own in the state."""
 
     def returns(self, networks: Networks, starts: Array, limit: int) -> Array:
         """Return the mean return float64 [P] of episodes from `starts` [E, c], of `limit` time steps at most."""
         p = len(next(iter(networks.arrays.values())))
-        size = sum(array[:1].nbytes for array in networks.arrays.values()) * len(starts)
-        most = max(1, MOST_BYTES // max(1, size))
-        means = [
-            self._played({name: array[at : at + most] for name, array in networks.arrays.items()}, starts, limit)
-            for at in range(0, p, most)
-        ]
+        memory = [array[0, 0] for array in networks.part(slice(0, 1)).blank_memory(1).values()] if p else []
+        size = sum(array[:1].nbytes for array in networks.arrays.values()) + sum(array.nbytes for array in memory)
+        most = max(1, MOST_BYTES // max(1, size * len(starts)))
+        means = [self._played(networks.part(slice(at, at + most)), starts, limit) for at in range(0, p, most)]
         return np.concatenate(means) if means else np.zeros(0)
 
-    def _played(self, weights: Mapping[str, Array], starts: Array, limit: int) -> Array:
-        p, episodes = len(next(iter(weights.values()))), len(starts)
+    def _played(self, networks: Networks, starts: Array, limit: int) -> Array:
+        p, episodes = len(networks), len(starts)
+        weights = networks.arrays
         total = np.zeros(p * episodes)
         rows = np.arange(p * episodes)
         arrays = {name: np.repeat(array, episodes, axis=0) for name, array in weights.items()}
+        carried = {self.memory: np.repeat(array, episodes, axis=0) for array in networks.blank_memory(1).values()}
         state = np.zeros((p * episodes, self.components + 2), np.float32)
         state[:, : self.components] = np.tile(starts, (p, 1))
         state[:, -1] = 1
         done = 0
         while done < limit and len(rows):
-            steps = min(limit - done, max(FEWEST, min(done // 2, MOST)))
-            after, _ = self.program.scan({**arrays, self.state: state}, {}, {}, {self.state: self.state}, steps)
+            steps = min(limit - done, max(FEWEST, min(2 * done, MOST)))
+            carried[self.state] = state
+            after, _ = self.program.scan({**arrays, **carried}, {}, {}, {name: name for name in carried}, steps)
             done += steps
-            state = after[self.state]
+            carried = {name: after[name] for name in carried}
+            state = carried[self.state]
             # float32 within a few steps, float64 over an episode
             total[rows] += state[:, -2]
             playing = state[:, -1] > 0
             count = np.count_nonzero(playing)
             if not count:
                 break
-            if count < CROWDED * len(rows):
+            if count < CROWDED * len(rows) and (len(rows) - count) * max(FEWEST, min(2 * done, MOST)) > FEW:
                 rows, state = rows[playing], state[playing]
                 arrays = {name: array[rows // episodes] for name, array in weights.items()}
+                carried = {name: array[playing] for name, array in carried.items()}
             state[:, -2] = 0
         mean: Array = total.reshape(p, episodes).mean(axis=1)
         return mean
 
 
-def step_graph(task: ElementwiseTask, policy: Graph, ops: Mapping[str, Op] = OPS) -> tuple[Graph, str]:
-    """Return the graph of one time step of one episode, and the name of its state, parameter and output [c + 2].
+def step_graph(task: ElementwiseTask, policy: Graph, ops: Mapping[str, Op] = OPS) -> tuple[Graph, str, str]:
+    """Return the graph of one time step of one episode, and the names of its state [c + 2] and of its memory [1, ...].
 
-    The state holds the task's c components, the sum of rewards, and 1 while the episode has not ended. The other
-    parameters are the policy's. Raises GraphError for a task whose functions cannot be traced or do not fit the policy.
+    Both are parameters and outputs; the memory's name is empty where the policy has none. The state holds the task's c
+    components, the sum of rewards, and 1 while the episode has not ended. The other parameters are the policy's. Raises
+    GraphError for a task whose functions cannot be traced or do not fit the policy.
     """
     builder = Builder(ops)
     single, x = _one_sample(policy, ops)
-    name = "state"
-    while name in single.parameters:
-        name += "'"
+    name, memory = _free("state", single), _free(MEMORY, single) if MEMORY in single.inputs else ""
     state = builder.parameter(name, (len(task.components) + 2,))
     seen = observed(task, builder, tuple(state[at : at + 1] for at in range(len(task.components))))
     _check_count(task, "observe", "observations", seen, x.shape[-1] if len(x.shape) == 2 else 0)
     bound = joined(seen).cast(x.dtype).reshape(x.shape)
-    y = builder.extend(single, bind={"x": bound})["y"].cast("float32").reshape((-1,))
-    return builder.graph({name: joined(advanced(task, builder, state, y))}), name
+    bind = {"x": bound}
+    if memory:
+        node = single.nodes[single.inputs[MEMORY]]
+        bind[MEMORY] = builder.parameter(memory, node.shape, node.dtype)
+    found = builder.extend(single, bind=bind)
+    after = joined(advanced(task, builder, state, found["y"].cast("float32").reshape((-1,))))
+    return builder.graph({name: after, **({memory: found[MEMORY]} if memory else {})}), name, memory
+
+
+def _free(name: str, policy: Graph) -> str:
+    while name in policy.parameters:
+        name += "'"
+    return name
 
 
 def observed(task: ElementwiseTask, builder: Builder, components: tuple[Value, ...]) -> tuple[Value, ...]:

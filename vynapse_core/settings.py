@@ -175,6 +175,12 @@ def _text(detail: ErrorDetails, model: type[Settings]) -> tuple[str, str]:
         return f"expected a text like {context['pattern']}, found {found}", (field and field.description) or ""
     if kind == "literal_error":
         return f"expected {context['expected']}, found {found}", nearest(str(detail["input"]), _literals(context))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        key, tags = context["discriminator"].strip("'"), str(context.get("expected_tags", ""))
+        if kind == "union_tag_not_found":
+            return f"missing: the key {key!r}, which says what the table is", ""
+        hint = nearest(str(context["tag"]), _literals({"expected": tags})) or f"known: {tags}"
+        return f"unknown {key} {context['tag']!r}", hint
     if kind in _WANTED:
         return f"expected {_WANTED[kind]}, found {found}", ""
     if kind in ("value_error", "assertion_error"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The contracts: one file a kind of component, and what passes between them."""
 
-from vynapse_core.contracts.device import Device, Kernel, Program
+from vynapse_core.contracts.device import Device, Kernel, Program, SampleKernel
 from vynapse_core.contracts.distribution import Distribution
 from vynapse_core.contracts.elementwise import ElementwiseTask
 from vynapse_core.contracts.genome import Genome, Initialiser
@@ -31,6 +31,7 @@ __all__ = [
     "Program",
     "Replacement",
     "Report",
+    "SampleKernel",
     "Selector",
     "Solution",
     "SupervisedTask",

@@ -3,6 +3,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,20 @@ from vynapse_core.routines import Routine, Run
 
 Kernel = Callable[..., Any]
 """An op's implementation for one device; what it takes and returns is that device's page to say."""
+
+
+@dataclass(frozen=True)
+class SampleKernel:
+    """An op for one network and one sample, as a loop that a device puts among its own code."""
+
+    part: Routine
+    """A part of routines: `part(*operands, result, *scratch, *numbers)`. Operands and result are arrays of the shapes
+    in the graph, of a shape [] numbers; it writes all of the result."""
+    scratch: tuple[tuple[int | str, ...], ...] = ()
+    """Shapes of arrays to work in, of the result's dtype, whose symbols are those of the operands. What is in them
+    before is not known."""
+    numbers: tuple[int | tuple[int, ...], ...] = ()
+    """What else it needs to know, int64 and int64 [n], such as the op's attributes."""
 
 
 class Program(ABC):

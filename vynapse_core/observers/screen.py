@@ -156,7 +156,7 @@ def sparkline(values: Sequence[float], width: int = WIDEST) -> str:
     shown = values if last < width else [values[i * last // max(width - 1, 1)] for i in range(width)]
     finite = [value for value in shown if math.isfinite(value)]
     if not finite:
-        return ""
+        return " " * len(shown) if any(map(math.isfinite, values)) else ""
     least, greatest = sorted((abs(min(finite)), abs(max(finite))))
     by_magnitude = min(finite) * max(finite) > 0 and greatest > 100 * least
     # halves, as the difference of two floats may be greater than any float

@@ -133,7 +133,7 @@ def children(
     return made, mothers, fathers
 
 
-@given(layouts, seeds, st.sampled_from(["random", "both", "smaller"]))
+@given(layouts, seeds, st.sampled_from(["random", "both", "smaller", "mother"]))
 @settings(deadline=None, max_examples=40)
 def test_children_are_sound_whatever_their_parents(layout: Layout, seed: int, rule: Any) -> None:
     genes = random_genes(layout, seed)
@@ -196,7 +196,7 @@ def test_equally_fit_parents_give_all_that_fits_together(layout: Layout, seed: i
         assert nodes_of(layout, made, row).keys() == used | shared
 
 
-@given(layouts, seeds, st.sampled_from(["random", "both", "smaller"]), st.booleans())
+@given(layouts, seeds, st.sampled_from(["random", "both", "smaller", "mother"]), st.booleans())
 @settings(deadline=None, max_examples=30)
 def test_a_child_of_identical_parents_is_the_parent(layout: Layout, seed: int, rule: Any, equal: bool) -> None:
     once = random_genes(layout, seed, n=3)
@@ -329,3 +329,22 @@ def test_parents_are_not_written() -> None:
     copy = Genes(before.values.copy(), {name: array.copy() for name, array in before.structure.items()})
     children(LAYOUT, genes, 3, Crossing(average=0.5), equal=True)
     assert same(genes, copy)
+
+
+@given(seeds)
+@settings(deadline=None, max_examples=20)
+def test_of_equally_fit_parents_the_first_one_may_count_as_fitter(seed: int) -> None:
+    genes = random_genes(LAYOUT, seed)
+    made, mothers, _ = children(LAYOUT, genes, seed, Crossing(equal="mother"), equal=True)
+    for row in range(len(made)):
+        assert links_of(LAYOUT, made, row).keys() == links_of(LAYOUT, genes, mothers[row]).keys()
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_a_gene_disabled_in_both_parents_may_have_a_rule_of_its_own(equal: bool) -> None:
+    crossing = Crossing(disable=0.5, disable_both=1.0)
+    made = crossed_often(pair_of([1, 1, 1], [2, 2, 2], [[0, 0, 1], [0, 1, 1]]), crossing, equal=equal)
+    enabled = made.structure["enabled"][:, :3].mean(0)
+    assert enabled[0] == 0
+    assert abs(enabled[1] - 0.5) < 5 * 0.5 / np.sqrt(20_000)
+    assert enabled[2] == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes
-from vynapse_neat.sharing import Shares, Sharing, proportional, shares, smoothed
+from vynapse_neat.sharing import Shares, Sharing, proportional, ranked, shares, smoothed
 from vynapse_neat.species import Species, measured
 
 FAILED = (float("nan"), float("-inf"), float("inf"))
@@ -40,7 +40,7 @@ def given_to(*groups: list[float], size: int = 100, step: int = 0, improved: Any
     st.lists(st.lists(fitnesses, min_size=1, max_size=8), min_size=1, max_size=12),
     st.integers(1, 300),
     st.integers(0, 60),
-    st.sampled_from(["proportional", "neat-python"]),
+    st.sampled_from(["proportional", "neat-python", "tensorneat"]),
     st.integers(0, 4),
     st.integers(0, 4),
 )
@@ -194,3 +194,29 @@ def test_nothing_to_share_is_refused() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Sharing(**wrong)
+
+
+def test_by_rank_the_better_species_has_more_and_rounding_is_the_best_ones() -> None:
+    # wanted are 5, 3 and 1 of 10; half way from 2, 2, 6 are 3, 2 and 3, and the best one has the two that are left
+    assert ranked(np.array([2, 2, 6]), 10, 1).tolist() == [5, 2, 3]
+
+
+def test_by_rank_the_best_species_lends_only_what_it_has() -> None:
+    assert ranked(np.array([1, 1, 28]), 30, 8).tolist() == [8, 8, 14]
+
+
+def test_ranks_are_those_of_fitness() -> None:
+    found = given_to([1.0] * 4, [9.0] * 4, [5.0] * 4, size=12, quotas="tensorneat")
+    assert found.quota.tolist() == [3, 5, 4]
+
+
+def test_the_worst_of_the_old_species_has_no_offspring() -> None:
+    groups = [[3.0] * 4, [1.0] * 4, [2.0] * 4, [0.5] * 4]
+    found = given_to(*groups, step=40, created=np.array([0, 0, 0, 30]), improved=40, worst_age=30)
+    assert found.stagnant.tolist() == [False, True, False, False]
+    young = given_to(*groups, step=30, created=0, improved=30, worst_age=30)
+    assert not young.stagnant.any()
+
+
+def test_the_best_species_breeds_however_old_it_is() -> None:
+    assert not given_to([1.0] * 3, step=99, improved=99, worst_age=30).stagnant.any()

@@ -216,3 +216,13 @@ def test_species_are_crossed_where_mating_between_them_is_asked_for():
     assert species > 3
     assert never == 0
     assert crossed(1.0)[0] == 1
+
+
+def test_an_unknown_way_of_control_is_refused_with_the_nearest_one():
+    with pytest.raises(RecipeError, match=r"control: unknown rule 'pidd' \(did you mean 'pid'\?\)"):
+        experiment({"speciation": {"control": {"rule": "pidd"}}})
+
+
+def test_a_control_without_its_rule_is_told():
+    with pytest.raises(RecipeError, match="control: missing: the key 'rule'"):
+        experiment({"speciation": {"control": {"size": 0.1}}})

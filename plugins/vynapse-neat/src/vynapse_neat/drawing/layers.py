@@ -95,18 +95,18 @@ def _acyclic_order(heads: list[list[int]], tails: list[list[int]]) -> list[int]:
     outs, ins = [len(each) for each in heads], [len(each) for each in tails]
     front: list[int] = []
     back: list[int] = []
-    done = [False] * len(heads)
+    done, entered = [False] * len(heads), [False] * len(heads)
 
-    def rank(place: int) -> tuple[int, int, int]:
-        # what nothing leads to, then what leads nowhere, then what leads to more than leads to it
+    def rank(place: int) -> tuple[int, int, bool, int]:
+        # what nothing leads to, then what leads nowhere, then what leads to more than leads to it, where one comes in
         free = 0 if not ins[place] else 1 if not outs[place] else 2
-        return free, ins[place] - outs[place] if free == 2 else 0, place
+        return free, ins[place] - outs[place] if free == 2 else 0, not entered[place], place
 
     queue = [rank(place) for place in range(len(heads))]
     heapq.heapify(queue)
     while queue:
         entry = heapq.heappop(queue)
-        place = entry[2]
+        place = entry[-1]
         if done[place] or entry != rank(place):
             continue
         done[place] = True
@@ -114,6 +114,7 @@ def _acyclic_order(heads: list[list[int]], tails: list[list[int]]) -> list[int]:
         for others, counts in ((heads[place], ins), (tails[place], outs)):
             for other in others:
                 counts[other] -= 1
+                entered[other] |= counts is ins
                 if not done[other]:
                     heapq.heappush(queue, rank(other))
     return front + back[::-1]
@@ -183,8 +184,9 @@ def _placed(members: list[list[int]], before: list[list[int]], after: list[list[
             places, gap = members[index], gaps[index]
             wanted = np.array([_wanted(place, before, after, height) for place in places])
             place_at(places, -(_rising(-wanted - gap) + gap))
-    found = np.array(height)
-    return found - (found.max() + found.min()) / 2
+    found: Array = np.array(height)
+    found -= (found.max() + found.min()) / 2
+    return found
 
 
 def _wanted(place: int, before: list[list[int]], after: list[list[int]], height: list[float]) -> float:
@@ -203,4 +205,5 @@ def _rising(wanted: Array) -> Array:
             last, number = means.pop(), counts.pop()
             means[-1] = (means[-1] * counts[-1] + last * number) / (counts[-1] + number)
             counts[-1] += number
-    return np.repeat(means, counts)
+    rising: Array = np.repeat(means, counts)
+    return rising

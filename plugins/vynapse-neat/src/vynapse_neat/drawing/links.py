@@ -39,16 +39,14 @@ class Links:
     scale: float
     """The weight of the strongest colour."""
 
-    @property
-    def paths(self) -> list[Curve]:
-        """The curves as matplotlib draws them."""
+    def curves(self) -> list[Curve]:
+        """Return the curves as matplotlib draws them."""
         from matplotlib.path import Path as Curve
 
         return [Curve(each, [Curve.MOVETO] + [Curve.CURVE4] * (len(each) - 1)) for each in self.points]
 
-    @property
     def colours(self) -> list[Any]:
-        """A colour for each link, RGBA; where there are many, they let those below shine through."""
+        """Return a colour for each link, RGBA; where there are many, they let those below shine through."""
         from matplotlib.colors import to_rgba
 
         alpha = 0.9 if len(self.weight) <= 120 else 0.72
@@ -57,7 +55,7 @@ class Links:
         return [tuple(colour) if on else grey for colour, on in zip(found, self.enabled, strict=True)]
 
     def map(self) -> LinearSegmentedColormap:
-        """Return the map from -1..1, as 0..1, to colours."""
+        """Return the map from weights, 0 for the most negative and 1 for the most positive, to colours."""
         from matplotlib.colors import LinearSegmentedColormap
 
         return LinearSegmentedColormap.from_list("weights", [*NEGATIVE, ZERO, *POSITIVE])

@@ -6,6 +6,7 @@ Everything is measured in inches, so that a node is as large as a letter in a pi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +69,11 @@ def draw_network(layout: Layout, genes: Genes, path: Path, title: str, text: str
 
 
 def described(layout: Layout, genes: Genes) -> str:
-    """Return the size of a network in words: `3 hidden nodes, 9 of 11 links enabled`."""
+    """Return the size of a network in words: `3 hidden nodes, 9 of 11 connections enabled`."""
     hidden = int(genes.structure["nodes"][0]) - layout.fixed
     links = int(genes.structure["connections"][0])
     enabled = int(genes.structure["enabled"][0].sum())
-    return f"{count(hidden, 'hidden node')}, {enabled:,} of {count(links, 'link')} enabled"
+    return f"{count(hidden, 'hidden node')}, {enabled:,} of {count(links, 'connection')} enabled"
 
 
 def node_names(layout: Layout, genes: Genes) -> list[str]:
@@ -105,7 +106,7 @@ def _measured(plan: Arrangement, source: Array, target: Array, weight: Array, en
     tall = max(float(np.ptp(plan.waypoint_height)), 1.0)
     long = max(int(plan.layer.max()), 1)
     gap = min(0.8, max(6.0 / tall, min(0.16, 12 / tall)))
-    step = min(1.7, max(11 / long, min(0.45, 20 / long)))
+    step = min(max(1.7, 0.35 * tall * gap), max(11 / long, min(0.45, 20 / long)))
     radius = min(0.17, 0.36 * gap, 0.3 * step)
     links = link_paths(plan, source, target, weight, enabled, step, gap, radius)
     low, high = links.reach(plan.height * gap, radius)
@@ -125,13 +126,14 @@ def _draw_links(axes: Axes, scene: Scene) -> None:
 
     links = scene.links
     order = np.argsort(np.abs(links.weight), kind="stable")
+    curves, colours = links.curves(), links.colours()
     for chosen, dashes in ((order[~links.enabled[order]], (0, (3.5, 2.5))), (order[links.enabled[order]], "solid")):
         if len(chosen):
             axes.add_collection(
                 PathCollection(
-                    [links.paths[i] for i in chosen],
+                    [curves[i] for i in chosen],
                     facecolors="none",
-                    edgecolors=[links.colours[i] for i in chosen],
+                    edgecolors=[colours[i] for i in chosen],
                     linewidths=links.widths[chosen],
                     linestyles=[dashes],
                     capstyle="butt",
@@ -139,7 +141,7 @@ def _draw_links(axes: Axes, scene: Scene) -> None:
                 ),
                 autolim=False,
             )
-    heads = [(Polygon(links.heads[i]), links.colours[i]) for i in order if i in links.heads]
+    heads = [(Polygon(links.heads[i]), colours[i]) for i in order if i in links.heads]
     if heads:
         axes.add_collection(
             PatchCollection(
@@ -170,52 +172,60 @@ def _draw_nodes(axes: Axes, scene: Scene, layout: Layout, genes: Genes, names: l
 
 
 def _label_nodes(axes: Axes, scene: Scene, layout: Layout, genes: Genes, names: list[str]) -> None:
-    ids = genes.structure["node"][0]
     size = min(9.0, max(5.5, scene.gap * 72 * 0.62))
-    for offset, number, side, mark in ((0, layout.inputs, -1, "x"), (layout.inputs, layout.outputs, 1, "y")):
-        every = max(1, round(size * 1.25 / (scene.gap * 72) + 0.5)) if scene.gap * 72 < size * 1.25 else 1
-        for i in range(0, number, every):
-            axes.text(
-                scene.x[offset + i] + side * (scene.radius + 0.09),
-                scene.y[offset + i],
-                f"{mark}{i}",
-                fontsize=size,
-                color=INK,
-                ha="right" if side < 0 else "left",
-                va="center_baseline",
-            )
-    if layout.bias_node:
-        place = layout.fixed - 1
+    every = math.ceil(size * 1.25 / (scene.gap * 72))
+    labels = [(i, f"x{i}", -1) for i in range(0, layout.inputs, every)]
+    labels += [(layout.inputs + i, f"y{i}", 1) for i in range(0, layout.outputs, every)]
+    labels += [(layout.fixed - 1, "bias", -1)] * layout.bias_node
+    for place, text, side in labels:
+        x = scene.x[place] + side * (scene.radius + 0.09)
         axes.text(
-            scene.x[place] - scene.radius - 0.09,
+            x,
             scene.y[place],
-            "bias",
+            text,
             fontsize=size,
             color=INK,
-            ha="right",
+            ha="right" if side < 0 else "left",
             va="center_baseline",
         )
-    different = len({name for name in names if name}) > 1
+    for place in range(layout.fixed, len(names)):
+        text = str(genes.structure["node"][0, place])
+        letters = min(7.5, 2 * scene.radius * 72 * 0.8 / (0.62 * max(len(text), 2)))
+        if letters >= 3.5:
+            axes.text(
+                scene.x[place],
+                scene.y[place],
+                text,
+                fontsize=letters,
+                color=INK,
+                ha="center",
+                va="center_baseline",
+                zorder=6,
+            )
+    if len(set(names) - {""}) > 1 and scene.gap >= 0.5:
+        _name_nodes(axes, scene, names)
+
+
+def _name_nodes(axes: Axes, scene: Scene, names: list[str]) -> None:
+    """Write below each node what it computes, or above it where links come in from below alone."""
+    ends = [scene.links.points[i][at] for i in scene.links.heads for at in ([0, 1], [-1, -2])]
     for place, name in enumerate(names):
         if not name:
             continue
-        x, y = float(scene.x[place]), float(scene.y[place])
-        text = str(ids[place])
-        letter = min(7.5, 2 * scene.radius * 72 * 0.8 / max(0.62 * len(text), 1))
-        if place >= layout.fixed and letter >= 3.5:
-            axes.text(x, y, text, fontsize=letter, color=INK, ha="center", va="center_baseline", zorder=6)
-        if different and scene.gap >= 0.5:
-            axes.text(
-                x,
-                y - scene.radius - 0.05,
-                name,
-                fontsize=6.5,
-                color=SOFT,
-                ha="center",
-                va="top",
-                zorder=6,
-                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
-            )
+        here = np.array([scene.x[place], scene.y[place]])
+        rises = [bend[1] - end[1] for end, bend in ends if np.hypot(*(end - here)) < 1.5 * scene.radius]
+        side = 1 if rises and max(rises) < 0 else -1
+        axes.text(
+            here[0],
+            here[1] + side * (scene.radius + 0.05),
+            name,
+            fontsize=6.5,
+            color=SOFT,
+            ha="center",
+            va="bottom" if side > 0 else "top",
+            zorder=3,
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+        )
 
 
 def _fills(names: list[str]) -> dict[str, str]:
@@ -246,7 +256,7 @@ def _draw_key(figure: Figure, axes: Axes, scene: Scene, names: list[str]) -> Non
         axes.text(left, low + 0.13, "weight", fontsize=7.5, color=SOFT, va="bottom")
     handles = []
     if (~links.enabled).any():
-        handles.append(Line2D([], [], color="#9A9A9A", linewidth=1.2, linestyle=(0, (3.5, 2.5)), label="disabled link"))
+        handles.append(Line2D([], [], color="#9A9A9A", linewidth=1.2, linestyle=(0, (3.5, 2.5)), label="disabled"))
     fills = _fills(names)
     for name, fill in list(fills.items())[: len(FILLS)]:
         handles.append(
@@ -257,7 +267,7 @@ def _draw_key(figure: Figure, axes: Axes, scene: Scene, names: list[str]) -> Non
     if len(fills) > len(FILLS):
         handles.append(Line2D([], [], color="none", label=f"and {len(fills) - len(FILLS)} more"))
     room = scene.width - left - length - 0.5
-    longest = max(len(handle.get_label()) for handle in handles) * 0.068 + 0.42
+    longest = max(len(str(handle.get_label())) for handle in handles) * 0.068 + 0.42
     columns = max(1, min(len(handles), int(room / longest)))
     figure.legend(
         handles=handles,

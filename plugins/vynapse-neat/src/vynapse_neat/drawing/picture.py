@@ -27,7 +27,6 @@ INK, SOFT, FAINT = "#222222", "#666666", "#DDDDDD"
 """Colours of what is read first, of what explains it, and of lines that guide the eye."""
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Told apart with any colour vision (Okabe and Ito 2008)."""
-STYLE = {"svg.hashsalt": "vynapse", "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.parse_math": False}
 GOLDEN_ANGLE = 137.50776405003785
 """Degrees between the hues of successive numbers; no two of a few in a row come out alike."""
 
@@ -47,7 +46,14 @@ def write_picture(path: Path, width: float, height: float, draw: Callable[[Figur
     except ImportError:
         raise DataError('a picture needs matplotlib: install "vynapse[compare]"') from None
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(
+        {
+            "svg.hashsalt": "vynapse",
+            "svg.fonttype": "path",
+            "font.family": "DejaVu Sans",
+            "text.parse_math": False,
+        }
+    ):
         figure = Figure(figsize=(width, height), facecolor="white")
         FigureCanvasAgg(figure)
         draw(figure)
@@ -65,7 +71,7 @@ def headline(figure: Figure, title: str, text: str, left: float = 0.3) -> None:
     """Write a title and a line below it, `left` inches from the border, as far as the figure is wide."""
     width, height = figure.get_size_inches()
     figure.text(left / width, 1 - 0.2 / height, _fitting(title, width, 9.5), va="top", fontsize=12.5, color=INK)
-    figure.text(left / width, 1 - 0.47 / height, _fitting(text, width, 14.5), va="top", fontsize=8.5, color=SOFT)
+    figure.text(left / width, 1 - 0.47 / height, _fitting(text, width, 15.5), va="top", fontsize=8.5, color=SOFT)
 
 
 def plain_axes(axes: Axes) -> None:

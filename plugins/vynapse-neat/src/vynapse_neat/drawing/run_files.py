@@ -95,7 +95,9 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        raise DataError(f"there is no {path}; the observer 'csv' writes it while a run of the trainer 'neat'") from None
+        raise DataError(
+            f"there is no {path}; the observer 'csv' writes it during a run of the trainer 'neat'"
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     head, _, body = text[: text.rfind("\n") + 1].partition("\n")
