@@ -226,3 +226,15 @@ def test_an_unknown_way_of_control_is_refused_with_the_nearest_one():
 def test_a_control_without_its_rule_is_told():
     with pytest.raises(RecipeError, match="control: missing: the key 'rule'"):
         experiment({"speciation": {"control": {"size": 0.1}}})
+
+
+def test_phased_search_grows_and_simplifies_by_turns():
+    rates = {"add_node": 0.4, "add_connection": 0.4}
+    phases = {"growth": 4.0, "patience": 3, "delete_node": 0.5, "delete_connection": 0.5}
+    state, reports = run(experiment({"mutation": rates, "phases": phases, "sharing": {"survival": 1.0}}), 80)
+    notes = [report.note for report in reports if "population" in report.note]
+    assert notes[:2] == ["the population simplifies", "the population grows"]
+    connections = [report.columns["connections"] for report in reports]
+    turned = next(i for i, report in enumerate(reports) if "simplifies" in report.note)
+    assert min(connections[turned : turned + 15]) < connections[turned]
+    assert state.phase.ceiling > 0

@@ -10,8 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from vynapse_core import Settings
+
 if TYPE_CHECKING:
     from vynapse_neat.rates import Rates
+
+
+class Phasing(Settings):
+    """When a population simplifies, and how fast."""
+
+    growth: float = Field(30.0, gt=0)
+    """How far the mean number of nodes and connections may rise above where growth began."""
+    patience: int = Field(10, ge=1)
+    """Generations without a new least mean after which the population grows again."""
+    delete_node: float = Field(0.2, ge=0, le=1)
+    """Probability that a hidden node of a child goes while the population simplifies."""
+    delete_connection: float = Field(0.3, ge=0, le=1)
+    """Probability that a connection of a child goes meanwhile."""
 
 
 @dataclass(frozen=True)

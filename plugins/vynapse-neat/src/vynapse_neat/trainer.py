@@ -22,6 +22,7 @@ from vynapse_neat.innovation import Counters
 from vynapse_neat.mating import Mating
 from vynapse_neat.mixing import Crossing
 from vynapse_neat.mutation import Breeding
+from vynapse_neat.phase import Phase, Phasing, next_phase, simplified
 from vynapse_neat.presets import TRAINERS, Preset, filled
 from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
@@ -48,6 +49,8 @@ class State:
     """Genomes nearer than this are of one species."""
     memory: Memory
     """What the threshold's controller remembers."""
+    phase: Phase
+    """Whether the population grows or simplifies."""
     champion: Population
     """One individual: the best so far, or where fitness changes from step to step the best of the population."""
     best: float
@@ -91,6 +94,8 @@ class NeatTrainer(Trainer):
     """How two parents make a child."""
     mutation: Rates = Rates()
     """How often each kind of mutation happens."""
+    phases: Phasing | None = None
+    """Whether the population grows and simplifies by turns; without it, it grows."""
 
     _bound: _Bound | None = PrivateAttr(None)
 
@@ -130,6 +135,7 @@ class NeatTrainer(Trainer):
             counters=Counters(genome.next_node, genome.next_innovation),
             threshold=self.speciation.threshold,
             memory=Memory(),
+            phase=Phase(),
             champion=population.take(np.array([np.argmax(fitness)])),
             best=float(fitness.max()),
             improved=0,
@@ -147,7 +153,8 @@ class NeatTrainer(Trainer):
         species = state.species
         if shared.refocused:
             species = refocused(species, np.flatnonzero(~shared.stagnant), step)
-        chosen = parents(shared, fitness, self.mating, streams("mating", step), device)
+        mating, rates = self._ways(state.phase)
+        chosen = parents(shared, fitness, mating, streams("mating", step), device)
         genes, counters = self._breeding(experiment).children(
             state.population.genes,
             chosen.mothers,
@@ -155,7 +162,7 @@ class NeatTrainer(Trainer):
             chosen.equal,
             chosen.mutating,
             self.crossover,
-            self.mutation,
+            rates,
             state.counters,
             streams("mutation", step),
         )
@@ -200,17 +207,35 @@ class NeatTrainer(Trainer):
             counters=state.counters,
             threshold=threshold,
             memory=memory,
+            phase=self._phase(state, population),
             champion=population.take(np.array([index])) if better or experiment.task.stochastic else state.champion,
             best=max(best, state.best),
             improved=step if better else state.improved,
             evaluations=state.evaluations + len(population),
             born=state.born,
         )
-        note = f"threshold {threshold:.3g}: {why}" if threshold != state.threshold else ""
+        notes = [f"threshold {threshold:.3g}: {why}"] * (threshold != state.threshold)
+        if after.phase.simplifying != state.phase.simplifying:
+            notes.append("the population simplifies" if after.phase.simplifying else "the population grows")
         columns = self._columns(experiment, after, fitness[finite], index)
         mean, worst = float(fitness[finite].mean()), float(fitness[finite].min())
         tables = {"species": _species_table(species, fitness)}
-        return after, Report(step, after.evaluations, best, mean, worst, columns, note, tables)
+        return after, Report(step, after.evaluations, best, mean, worst, columns, "; ".join(notes), tables)
+
+    def _ways(self, phase: Phase) -> tuple[Mating, Rates]:
+        """Return how children are made in a phase."""
+        if self.phases is None or not phase.simplifying:
+            return self.mating, self.mutation
+        rates = simplified(self.mutation, self.phases.delete_node, self.phases.delete_connection)
+        return self.mating.model_copy(update={"crossover": 0.0}), rates
+
+    def _phase(self, state: State, population: Population) -> Phase:
+        """Return the phase of the generation after `population`."""
+        if self.phases is None:
+            return state.phase
+        structure = population.genes.structure
+        complexity = float((structure["nodes"] + structure["connections"]).mean())
+        return next_phase(state.phase, complexity, self.phases.growth, self.phases.patience)
 
     def _columns(self, experiment: "Experiment", state: State, finite: Array, index: int) -> dict[str, float]:
         structure, fixed = state.population.genes.structure, _genome(experiment).layout.fixed
