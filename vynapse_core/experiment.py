@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,8 @@ from vynapse_core.streams import Streams
 
 if TYPE_CHECKING:
     from vynapse_core.devices.choice import Choice
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,21 @@ class Experiment:
     def clock(self, step: int) -> Clock:
         """Return the clock at a step."""
         return Clock(step, self.recipe.stop.steps)
+
+    @cached_property
+    def _prepared(self) -> dict[int, tuple[object, Any]]:
+        return {}
+
+    def prepared(self, owner: object, make: Callable[[], T]) -> T:
+        """Return what `make` makes, once for an `owner` in this experiment: what a component readies for its steps.
+
+        It belongs here because a component is its settings alone: it is compared, copied and sent elsewhere as such.
+        """
+        # the owner is kept too, so that no other object gets its id
+        if id(owner) not in self._prepared:
+            self._prepared[id(owner)] = (owner, make())
+        made: T = self._prepared[id(owner)][1]
+        return made
 
     def evaluate(self, genes: Genes, step: int | None) -> Array:
         """Return the fitness float64 [P] or [P, M] of `genes` at a step, computed wherever the distribution does.

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from vynapse_core import Clock, Genes, Population, RunError, Streams
+from vynapse_core import Clock, Genes, Population, RunError, Selector, Streams, catalogue, wire
 from vynapse_core.devices.reference import Reference
+from vynapse_core.recipe import build
+from vynapse_core.source import Source
 from vynapse_evolution.breeding import breeding
 from vynapse_evolution.crossover import Clone, UniformCrossover
 from vynapse_evolution.measures import measuring
-from vynapse_evolution.mutation import Gaussian
+from vynapse_evolution.mutation import BitFlip, Gaussian
 from vynapse_evolution.replacement import Plus
 from vynapse_evolution.selection import Random, Tournament
 
@@ -165,3 +167,72 @@ def test_a_compiled_generation_breeds_the_children_of_the_plain_one(crossover, d
     for genes, ids in bred[1:]:
         assert genes.values.tobytes() == bred[0][0].values.tobytes()
         assert ids.tolist() == bred[0][1].tolist()
+
+
+class Wrong(Selector):
+    """Chooses those at a place, which may not be there."""
+
+    at: int = 0
+
+    def select(self, fitness, n, rng):
+        return np.full(n, self.at)
+
+
+@pytest.mark.parametrize("device", [Reference(), *DEVICES])
+@pytest.mark.parametrize("at", [-1, 20, 10**12])
+@pytest.mark.parametrize("crossover", [Clone(), UniformCrossover()])
+def test_a_selector_that_chooses_whom_there_is_not_is_named(device, at, crossover):
+    breed = breeding((Wrong(at=at),), crossover, (), device)
+    with pytest.raises(
+        RunError, match=f"selector Wrong returned int64 \\[..?\\] from {at} to {at}; expected the places"
+    ):
+        breed(population(20, 3), 8, Streams(1), CLOCK)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("rate", [0.02, 1.0])
+def test_genes_of_another_memory_order_mutate_as_well(device, rate):
+    mutation = Gaussian(sigma=0.5, rate=rate)
+    start = np.asfortranarray(values(20, 50))
+    found = mutation.on(device)(Genes(start.copy(order="F")), rng(), CLOCK).values
+    np.testing.assert_allclose(found, mutation.mutate(Genes(start), rng(), CLOCK).values, atol=2e-6)
+    assert (found != start).any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_genes_that_may_not_be_written_are_not(device):
+    start = values(20, 50)
+    start.flags.writeable = False
+    before = start.copy()
+    Gaussian().on(device)(Genes(start), rng(), CLOCK)
+    assert (start == before).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_survivors_are_found_among_genes_of_another_memory_order(device):
+    parents, offspring = population(6, 4, 1), population(6, 4, 2)
+    offspring = Population(offspring.genes, offspring.fitness, offspring.ids, offspring.parents, np.zeros(6, np.int64))
+    turned = Population(Genes(np.asfortranarray(parents.genes.values)), *_rest(parents))
+    same(Plus().on(device)(turned, offspring, rng()), Plus().survive(parents, offspring, rng()))
+
+
+@pytest.mark.parametrize("device", [Reference(), *DEVICES])
+def test_a_gene_that_is_not_a_number_stays_so_and_shows(device):
+    genes = Genes(np.full((4, 3), np.nan, np.float32), bounds=(-1.0, 1.0))
+    assert np.isnan(Gaussian().on(device)(genes, rng(), CLOCK).values).all()
+    assert np.isnan(Gaussian(rate=0.05).on(device)(genes, rng(), CLOCK).values).all()
+
+
+def test_a_trainer_that_has_run_can_be_changed_and_compared():
+    def wired(trainer):
+        recipe = {"task": {"type": "onemax", "bits": 8}, "trainer": trainer, "device": {"type": "numba"}}
+        return wire(build(Source(recipe, "test"), catalogue.installed()))
+
+    made = wired({"type": "evolution", "population": 10, "mutation": []})
+    state = made.trainer.start(made)
+    made.trainer.step(made, state)
+    again = wired({"type": "evolution", "population": 10, "mutation": []})
+    assert made.trainer == again.trainer
+    changed = made.trainer.model_copy(update={"mutation": (BitFlip(rate=1.0),)})
+    (_, plain), (_, flipped) = made.trainer.step(made, state), changed.step(made, state)
+    assert plain.mean != flipped.mean

@@ -11,11 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from vynapse_core import (
     Crossover,
-    Device,
     Genes,
     Genome,
     Mutation,
@@ -73,8 +72,6 @@ class State:
 class Forms:
     """What a step does, in the form that suits a device."""
 
-    device: Device
-    genome: Genome
     offspring: int
     breed: Breed
     survive: Callable[[Population, Population, Stream], Population]
@@ -103,8 +100,6 @@ class Evolution(Trainer):
     """Who lives on."""
     convergence: float = Field(1e-6, ge=0)
     """Diversity, in gene units, up to which the population counts as converged."""
-
-    _forms: Forms | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -170,7 +165,7 @@ class Evolution(Trainer):
     def step(self, experiment: "Experiment", state: State) -> tuple[State, Report]:
         """Return the state after a generation, and its report."""
         population, evaluated = self._parents(experiment, state)
-        forms = self._suited(experiment)
+        forms = experiment.prepared(self, lambda: self._forms(experiment))
         streams, clock = experiment.streams, experiment.clock(state.step)
         genes, parents = forms.breed(population, forms.offspring, streams, clock)
         fitness = experiment.evaluate(genes, state.step)
@@ -202,23 +197,13 @@ class Evolution(Trainer):
             return population, 0
         return replace(population, fitness=experiment.evaluate(population.genes, state.step)), len(population)
 
-    def _suited(self, experiment: "Experiment") -> Forms:
-        """Return what a step does, made at the first one."""
-        forms, device, genome = self._forms, experiment.recipe.device, experiment.genome
-        if forms is None or forms.device is not device or forms.genome is not genome:
-            fitted = self.fitted(genome)
-            if fitted.mutation is None or fitted.crossover is None or fitted.offspring is None:
-                raise RunError(f"there are no default operators for {genome.encoding} genomes; name them")
-            forms = Forms(
-                device,
-                genome,
-                fitted.offspring,
-                breeding(fitted.selection, fitted.crossover, fitted.mutation, device),
-                self.replacement.on(device),
-                measuring(device),
-            )
-            self._forms = forms
-        return forms
+    def _forms(self, experiment: "Experiment") -> Forms:
+        """Return what a step does, in the form that suits the experiment's device."""
+        device, fitted = experiment.recipe.device, self.fitted(experiment.genome)
+        if fitted.mutation is None or fitted.crossover is None or fitted.offspring is None:
+            raise RunError(f"there are no default operators for {experiment.genome.encoding} genomes; name them")
+        breed = breeding(fitted.selection, fitted.crossover, fitted.mutation, device)
+        return Forms(fitted.offspring, breed, self.replacement.on(device), measuring(device))
 
     def _after(
         self,

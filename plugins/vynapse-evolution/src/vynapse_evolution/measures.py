@@ -50,9 +50,9 @@ def measuring(device: Device) -> Measure:
         run = form(values.dtype)
         if run is None:
             return spread(fitness, where), diversity(values)
-        rows, columns, sums = _watched(*values.shape)
+        rows, columns = _watched(*values.shape)
         found = np.empty(6)
-        run(1, fitness, values, rows, columns, sums.copy(), found)
+        run(1, fitness, np.ascontiguousarray(values), rows, columns, np.empty(2 * len(columns)), found)
         best, mean, worst, deviation, finite, differing = found.tolist()
         if finite == 0:
             raise _hopeless(len(fitness), where)
@@ -62,10 +62,9 @@ def measuring(device: Device) -> Measure:
 
 
 @lru_cache(16)
-def _watched(n: int, w: int) -> tuple[Array, Array, Array]:
-    """Return the individuals and the genes that are watched, and space for their sums."""
-    columns = np.arange(w)[_evenly(w, WATCHED_GENES)]
-    return np.arange(n)[_evenly(n, WATCHED_INDIVIDUALS)], columns, np.empty(2 * len(columns))
+def _watched(n: int, w: int) -> tuple[Array, Array]:
+    """Return the individuals and the genes that are watched."""
+    return np.arange(n)[_evenly(n, WATCHED_INDIVIDUALS)], np.arange(w)[_evenly(w, WATCHED_GENES)]
 
 
 def spread(fitness: Array, where: str) -> Spread:

@@ -9,14 +9,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from vynapse_core import Array, Device, Selector, Stream
+from vynapse_core import Array, Device, RunError, Selector, Stream
+from vynapse_evolution.selection import Random, Tournament
 
 Select: TypeAlias = Callable[[Array, int, Stream], Array]
+
+SOUND = (Tournament, Random)
+"""Selectors that choose without weights and orders, and so cannot choose whom there is not."""
 
 
 def mixture(selectors: Sequence[Selector], device: Device) -> Select:
     """Return the function (fitness, n, rng) -> parents int64 [n], shared by weight, in random order."""
-    functions = [selector.on(device) for selector in selectors]
+    functions = [_checked(selector, selector.on(device)) for selector in selectors]
     if len(functions) == 1:
         return functions[0]
     weights = [selector.weight for selector in selectors]
@@ -26,6 +30,26 @@ def mixture(selectors: Sequence[Selector], device: Device) -> Select:
         chosen = [function(fitness, count, rng) for function, count in zip(functions, shared(n), strict=True)]
         mixed: Array = np.concatenate(chosen)[rng.permutation(n)]
         return mixed
+
+    return select
+
+
+def _checked(selector: Selector, function: Select) -> Select:
+    """Return the function with its result looked at: what reads memory by these indices checks nothing."""
+    if isinstance(selector, SOUND):
+        return function
+
+    def select(fitness: Array, n: int, rng: Stream) -> Array:
+        chosen = np.ascontiguousarray(function(fitness, n, rng))
+        kind = chosen.dtype.kind in "iu" and chosen.shape == (n,)
+        if not kind or (n and not (chosen.min() >= 0 and chosen.max() < len(fitness))):
+            found = f"{chosen.dtype} {list(chosen.shape)}"
+            found += f" from {chosen.min()} to {chosen.max()}" if kind else ""
+            raise RunError(
+                f"selector {type(selector).__name__} returned {found}; expected the places of {n} of the "
+                f"{len(fitness)} individuals, integers from 0 to {len(fitness) - 1}"
+            )
+        return chosen.astype(np.int64, copy=False)
 
     return select
 

@@ -126,9 +126,10 @@ class Gaussian(GeneWise):
         def mutate(genes: Genes, rng: Stream, clock: Clock) -> Genes:
             probability, rate = value_at(self.probability, clock), value_at(self.rate, clock)
             sigma = value_at(self.sigma, clock)
-            if genes.values.dtype == np.float32 and rate >= 1 and probability >= MOST:
+            plain = genes.values.dtype == np.float32 and genes.values.flags.carray
+            if plain and rate >= 1 and probability >= MOST:
                 on_all()(genes, probability, sigma, rng)
-            elif genes.values.dtype == np.float32 and rate < SPARSE and probability >= 1:
+            elif plain and rate < SPARSE and probability >= 1:
                 on_few()(genes, rate, sigma, rng)
             else:
                 return self.mutate(genes, rng, clock)

@@ -45,7 +45,7 @@ class Plus(Replacement):
             kept = np.empty(p, np.int64)
             choose(1, offspring.fitness, parents.fitness, np.partition(fitness, m)[m], kept)
             alive = Population(
-                Genes(np.empty_like(old.values), bounds=old.bounds),
+                Genes(np.empty(old.values.shape, old.values.dtype), bounds=old.bounds),
                 np.empty(p),
                 np.empty(p, np.int64),
                 np.empty((p, 2), np.int64),
@@ -54,8 +54,8 @@ class Plus(Replacement):
             gather(
                 p,
                 kept,
-                young.values,
-                old.values,
+                np.ascontiguousarray(young.values),
+                np.ascontiguousarray(old.values),
                 offspring.fitness,
                 parents.fitness,
                 offspring.ids,
@@ -68,7 +68,7 @@ class Plus(Replacement):
                 alive.ids,
                 alive.parents,
                 alive.ages,
-                grain=grain(old.values),
+                grain=grain(alive.genes.values),
             )
             return alive
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
-from vynapse_core import Array, Device, Population, Report, RunError, Solution, Trainer
+from vynapse_core import Array, Population, Report, RunError, Solution, Trainer
 from vynapse_neat.clustering import Placement, first_compatible, k_medoids, nearest_compatible
 from vynapse_neat.distance import side
 from vynapse_neat.genome import Neat
@@ -63,15 +63,6 @@ class State:
     """Individuals numbered so far."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Bound:
-    """How children are made for a genome on a device."""
-
-    device: Device
-    genome: Neat
-    breeding: Breeding
-
-
 class NeatTrainer(Trainer):
     """Evolve topologies and weights of networks together (NEAT).
 
@@ -96,8 +87,6 @@ class NeatTrainer(Trainer):
     """How often each kind of mutation happens."""
     phases: Phasing | None = None
     """Whether the population grows and simplifies by turns; without it, it grows."""
-
-    _bound: _Bound | None = PrivateAttr(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -271,11 +260,9 @@ class NeatTrainer(Trainer):
         return succeeded(state.species, placement, genes, step, None if centred else words)
 
     def _breeding(self, experiment: "Experiment") -> Breeding:
-        bound, device, genome = self._bound, experiment.recipe.device, _genome(experiment)
-        if bound is None or bound.device is not device or bound.genome is not genome:
-            bound = _Bound(device, genome, Breeding.on(device, genome.layout))
-            self._bound = bound
-        return bound.breeding
+        """Return how children are made on the experiment's device."""
+        device, layout = experiment.recipe.device, _genome(experiment).layout
+        return experiment.prepared(self, lambda: Breeding.on(device, layout))
 
 
 def _species_table(species: Species, fitness: Array) -> dict[str, Array]:

@@ -79,7 +79,9 @@ def add_noise(
                         there = drawn[skip : skip + until - at]
                         for k in range(len(here)):
                             changed = here[k] + there[k] * scale
-                            here[k] = max(least, min(most, changed))
+                            # NaN stays NaN, as it does in NumPy
+                            changed = least if changed < least else changed
+                            here[k] = most if changed > most else changed
                     skip += until - at
                     at = until
             row = stop

@@ -67,7 +67,9 @@ def add_noise_at(
         for i in range(end - begin):
             at = places[begin + i]
             changed = values[at] + drawn[i] * scale
-            values[at] = max(least, min(most, changed))
+            # NaN stays NaN, as it does in NumPy
+            changed = least if changed < least else changed
+            values[at] = most if changed > most else changed
 
 
 @routine_part
