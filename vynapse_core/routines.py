@@ -3,7 +3,8 @@
 
 Some of what a trainer does to a population is neither a graph nor a few whole-array calls of NumPy: comparing genomes
 of different sizes, say, or choosing the survivors. A routine says it once, as a plain loop over numbers. Called as it
-is, Python runs it, slowly; a device that compiles gives back a form that does the same to the bit.
+is, Python runs it, slowly; a device that compiles gives back a form that does the same: arithmetic to the bit, the sine
+and its like to rounding.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Routine:
     It writes its results to arrays among its arguments. What it does to a row must not depend on what it does to
     another one, so that rows may be shared among threads; work that cannot be parted is a single row. It may use
     numbers, arrays, NumPy's and math's functions of numbers, and other routines that have no arguments declared, which
-    are parts of it. It makes no arrays, and no index is negative.
+    are parts of it. It makes no arrays and raises no errors, and no
+    index and no bound of a slice is negative.
     """
 
     function: Callable[..., Any]

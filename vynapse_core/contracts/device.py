@@ -96,7 +96,7 @@ class Device(Component):
     """Whether it compiles routines; where it does not, whole-array calls of NumPy are faster than a routine."""
 
     def routine(self, routine: Routine) -> Run:
-        """Return a routine in this device's form, which does the same to the bit; by default Python runs it."""
+        """Return a routine in this device's form, which does the same; by default Python runs it."""
         return routine.run
 
     @abstractmethod

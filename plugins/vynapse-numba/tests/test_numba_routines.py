@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 import math
+import os
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core import GraphError, routine, routine_part
 from vynapse_numba.device import Numba
+from vynapse_numba.threads import workers
 
 ONE = Numba(threads=1)
 TWO = Numba(threads=2)
@@ -132,3 +134,104 @@ def test_a_second_start_does_without_numba(tmp_path):
         for _ in range(2)
     ]
     assert [each.stdout.split() for each in told] == [["4.0", "True"], ["4.0", "False"]]
+
+
+def _refusal(function, words):
+    with pytest.raises(GraphError, match=words):
+        ONE.routine(routine("float64[:]")(function))
+
+
+def test_a_routine_that_takes_a_constant_from_another_module_is_refused():
+    # its code would stay on disk when the module changes
+    def takes(first, last, out):
+        out[first] = sys.maxsize
+
+    _refusal(takes, "'sys' is the module sys; name what it takes from there here")
+
+
+def test_a_routine_with_names_of_another_function_is_refused():
+    outer = 3.0
+
+    def takes(first, last, out):
+        out[first] = outer
+
+    _refusal(takes, "shares names with another function")
+
+
+def test_a_routine_with_a_function_inside_is_refused():
+    def takes(first, last, out):
+        out[first] = (lambda x: x)(1.0)
+
+    _refusal(takes, "shares names with another function")
+
+
+def test_a_part_with_defaults_is_refused():
+    def takes(first, last, out, more=1.0):
+        out[first] = more
+
+    _refusal(takes, "its arguments have defaults")
+
+
+@routine_part
+def _endless(x):
+    return _endless(x) if x > 0 else x
+
+
+def test_a_part_that_calls_itself_is_refused():
+    def calls(first, last, out):
+        out[first] = _endless(1.0)
+
+    _refusal(calls, "_endless: it calls itself")
+
+
+def test_a_routine_that_raises_is_refused():
+    def fails(first, last, out):
+        if out[first] > 0:
+            raise ValueError("too large")
+
+    _refusal(fails, "it raises an error or asserts")
+
+
+def test_an_attribute_may_have_the_name_of_a_function_beside_it():
+    def counts(first, last, out):
+        out[first] = out.size
+
+    out = np.zeros(3)
+    ONE.routine(routine("float64[:]")(counts))(1, out)
+    assert out[0] == 3
+
+
+size = _plain
+
+
+def test_compiling_leaves_numbas_settings_as_they_are(tmp_path, monkeypatch):
+    from numba.core import config
+
+    monkeypatch.setenv("VYNAPSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(config, "THREADING_LAYER", "workqueue")
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    before = config.OPT
+
+    @routine("float64[:]")
+    def ones(first, last, out):
+        for i in range(first, last):
+            out[i] = 1.0
+
+    out = np.zeros(4)
+    ONE.routine(ones)(4, out)
+    assert out.tolist() == [1.0] * 4
+    assert ("workqueue", 1, before) == (config.THREADING_LAYER, config.DISABLE_JIT, config.OPT)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_does_the_same_and_leaves_nothing_behind():
+    run, words = TWO.routine(_squares), np.arange(64, dtype=np.uint64)
+    run(64, words, np.empty_like(words), grain=1)
+    child = os.fork()
+    if child == 0:
+        out = np.zeros_like(words)
+        for _ in range(300):
+            run(64, words, out, grain=1)
+        waiting = workers(2)._tasks.qsize()
+        os._exit(0 if out.tolist() == [i * i + 1 for i in range(64)] and waiting <= 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0

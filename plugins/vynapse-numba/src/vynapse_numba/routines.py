@@ -8,8 +8,8 @@ from one table. Where the code is already on disk, Numba is not even imported: t
 from __future__ import annotations
 
 import ctypes
+import dis
 import hashlib
-import os
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vynapse_core import Argument, GraphError, Routine, high_product
 from vynapse_numba import llvm
+from vynapse_numba.addresses import place_of
 from vynapse_numba.cache import kept
 from vynapse_numba.threads import workers
 
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     from vynapse_core import Run
 
 _CODES = {"int64": "q", "uint64": "Q", "float64": "d"}
-_HEAD = object.__basicsize__
-"""Where in a NumPy array's object its data's address stands: behind what every object begins with (NumPy C-API,
-`PyArrayObject_fields`)."""
+MODULES = ("numpy", "math")
+"""Modules that a routine may take names from; all others may change without the routine's own code changing."""
 
 
 class Compiled:
@@ -46,7 +46,7 @@ class Compiled:
         self.name = routine.function.__qualname__
         self.grain = max(1, routine.grain)
         self._engine, self._entry = _entry(routine)
-        self._workers = workers(threads)
+        self._threads = threads
         self._expected = tuple((i, np.dtype(each.dtype), each.ndim) for i, each in enumerate(arguments) if each.ndim)
         self._given = len(arguments)
         codes = ("q" * (1 + each.ndim) if each.ndim else _CODES[each.dtype] for each in arguments)
@@ -67,13 +67,15 @@ class Compiled:
                     f"routine {self.name}: argument {i} must be a C-contiguous {dtype} array with {ndim} axes, found "
                     f"{array.dtype} {list(array.shape)}"
                 )
-            slots[i : i + 1] = (id(array) + _HEAD, *array.shape)
+            slots[i : i + 1] = (place_of(array), *array.shape)
         table = self._table.pack(*slots)
-        parts = min(-(-rows // (grain or self.grain)), 4 * self._workers.threads)
+        parts = min(-(-rows // (grain or self.grain)), 4 * self._threads if self._threads > 1 else 1)
         if parts < 2:
             self._entry(table, 0, rows)
         else:
-            self._workers.run(lambda part: self._entry(table, rows * part // parts, rows * (part + 1) // parts), parts)
+            # a forked child has workers of its own
+            shared = workers(self._threads)
+            shared.run(lambda part: self._entry(table, rows * part // parts, rows * (part + 1) // parts), parts)
 
 
 @cache
@@ -82,14 +84,7 @@ def compiled(routine: Routine, threads: int) -> Run:
 
     Raises GraphError for what Numba cannot compile.
     """
-    return Compiled(routine, threads) if _data_where_expected() else routine.run
-
-
-@cache
-def _data_where_expected() -> bool:
-    """Return whether this build of NumPy keeps the address of an array's data where it is looked for."""
-    probe = np.zeros(3)
-    return ctypes.c_void_p.from_address(id(probe) + _HEAD).value == probe.ctypes.data
+    return Compiled(routine, threads)
 
 
 @cache
@@ -105,37 +100,58 @@ def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], None]]:
 def makers() -> tuple[str, ...]:
     """Return what a routine's code depends on besides the routine: who translates it, and how its entry is written."""
     here = Path(__file__)
-    files = (hashlib.sha256(place.read_bytes()).hexdigest() for place in (here, here.with_name("entry.py")))
-    return sys.version, f"numba {version('numba')}", *files
+    names = ("routines.py", "entry.py", "intrinsics.py", "llvm.py")
+    files = (hashlib.sha256(here.with_name(name).read_bytes()).hexdigest() for name in names)
+    return sys.version, f"numba {version('numba')}", f"numpy {np.__version__}", *files
 
 
-def source(routine: Routine) -> Iterator[str]:
-    """Yield all that a routine's code depends on: its own, its constants, its parts."""
+def source(routine: Routine, within: tuple[Routine, ...] = ()) -> Iterator[str]:
+    """Yield all that a routine's code depends on: its own, its constants, its parts.
+
+    Raises GraphError for what cannot be compiled in.
+    """
+    if routine in within:
+        raise _refused(routine, "it calls itself, through its parts; write a loop")
     code = routine.function.__code__
     yield repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, routine.arguments))
     for name, value in _globals(routine).items():
         if isinstance(value, Routine):
             yield name
-            yield from source(value)
+            yield from source(value, (*within, routine))
         elif not isinstance(value, ModuleType):
             yield f"{name} {value!r} {type(value)}"
 
 
 def _globals(routine: Routine) -> dict[str, Any]:
     """Return the names that a routine finds around it. Raises GraphError for what cannot be compiled in."""
+    function = routine.function
+    code = function.__code__
+    if function.__closure__ or any(isinstance(constant, CodeType) for constant in code.co_consts):
+        raise _refused(routine, "it shares names with another function; what it uses stands in its module")
+    if function.__defaults__ or function.__kwdefaults__:
+        raise _refused(routine, "its arguments have defaults; give all of them")
+    steps = list(dis.get_instructions(code))
+    if any(step.opname == "RAISE_VARARGS" for step in steps):
+        raise _refused(routine, "it raises an error or asserts, which nobody would hear; write it to an array")
     found = {}
-    for name in routine.function.__code__.co_names:
-        value = routine.function.__globals__.get(name)
-        if value is None:
+    for name in sorted({step.argval for step in steps if step.opname == "LOAD_GLOBAL"}):
+        if name not in function.__globals__:
             continue
+        value = found[name] = function.__globals__[name]
+        if isinstance(value, ModuleType) and value.__name__ not in MODULES:
+            raise _refused(routine, f"{name!r} is the module {value.__name__}; name what it takes from there here")
         kind = isinstance(value, type) and issubclass(value, np.generic)
         if not kind and not isinstance(value, Routine | ModuleType | int | float | np.number):
-            raise GraphError(
-                f"routine {routine.function.__qualname__}: {name!r} is a {type(value).__name__}; a routine may use "
-                "numbers, their NumPy types, modules, and parts made by 'routine_part'"
+            raise _refused(
+                routine,
+                f"{name!r} is a {type(value).__name__}; a routine may use numbers, their NumPy types, the modules "
+                f"{' and '.join(MODULES)}, and parts made by 'routine_part'",
             )
-        found[name] = value
     return found
+
+
+def _refused(routine: Routine, why: str) -> GraphError:
+    return GraphError(f"routine {routine.function.__qualname__}: {why}")
 
 
 def _made(routine: Routine) -> bytes:
@@ -181,25 +197,20 @@ def translated(routine: Routine, taken: Sequence[Argument]) -> tuple[str, str]:
         try:
             dispatcher = compile_(built(routine))
         except NumbaError as error:
-            raise GraphError(f"routine {routine.function.__qualname__}: {error}") from None
+            raise _refused(routine, str(error)) from None
         result = dispatcher.overloads[dispatcher.signatures[0]]
         return result.library.get_llvm_str(), result.fndesc.llvm_func_name
 
 
 @contextmanager
 def _unoptimised() -> Iterator[None]:
-    """Keep Numba from optimising what is optimised together with its entry."""
-    before = os.environ.get("NUMBA_OPT")
-    os.environ["NUMBA_OPT"] = "0"
-    try:
-        from numba.core import config
+    """Keep Numba from optimising what is optimised together with its entry, and from not compiling at all."""
+    from numba.core import config
 
-        reload: Any = config.reload_config
-        reload()
+    settings: Any = config
+    before = settings.OPT, settings.DISABLE_JIT
+    settings.OPT, settings.DISABLE_JIT = type(settings.OPT)(0), 0
+    try:
         yield
     finally:
-        if before is None:
-            del os.environ["NUMBA_OPT"]
-        else:
-            os.environ["NUMBA_OPT"] = before
-        reload()
+        settings.OPT, settings.DISABLE_JIT = before
