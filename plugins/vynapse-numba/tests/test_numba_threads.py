@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -97,3 +99,29 @@ def test_a_thread_that_wakes_up_too_late_is_not_waited_for() -> None:
     pool.run(done.append, 4)
     assert done == [0, 1, 2, 3]
     asleep.set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no timers that interrupt")
+def test_an_interrupted_caller_leaves_when_nobody_writes_to_its_arrays_any_more() -> None:
+    caller, begun, ended = threading.get_ident(), threading.Event(), threading.Event()
+
+    def part(i: int) -> None:
+        if threading.get_ident() == caller:
+            begun.wait(20)
+            return
+        begun.set()
+        time.sleep(0.4)
+        ended.set()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            Workers(2).run(part, 2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ended.is_set()

@@ -3,8 +3,7 @@
 
 Work is a number of parts that any thread may take, each with a place of its own to write to: so the bits of a result
 cannot depend on the number of threads. The caller works too. Kernels and NumPy's loops release the interpreter's
-lock. While one call has the workers, another one does its own work alone: two calls at once never run more threads
-than there are processors.
+lock. While one call has the workers of a number of threads, another one does its own work alone.
 """
 
 from __future__ import annotations
@@ -72,9 +71,14 @@ class Workers:
         for ticket in tickets:
             self._tasks.put(partial(assist, ticket))
         work()
-        for ticket in tickets:
-            if not ticket.acquire(blocking=False):
+        waiting = [ticket for ticket in tickets if not ticket.acquire(blocking=False)]
+        while waiting:
+            try:
                 done.acquire()
+                waiting.pop()
+            except BaseException as error:
+                # whoever still works writes to arrays of the caller, which must not go before that
+                failures.append(error)
         if failures:
             raise failures[0]
 
