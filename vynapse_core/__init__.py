@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         softmax as softmax,
         where as where,
     )
-    from vynapse_core.catalogue import Catalogue as Catalogue
+    from vynapse_core.catalogue import Catalogue as Catalogue, installed as installed
     from vynapse_core.clock import Clock as Clock
     from vynapse_core.component import Component as Component
     from vynapse_core.contracts import (
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from vynapse_core.errors import (
         DataError as DataError,
         GraphError as GraphError,
+        Problem as Problem,
         RecipeError as RecipeError,
         RunError as RunError,
         VynapseError as VynapseError,
@@ -102,7 +103,7 @@ __version__ = "0.1.0"
 
 _NAMES_OF = {
     "builder": "Builder Value log_softmax one_hot softmax where",
-    "catalogue": "Catalogue",
+    "catalogue": "Catalogue installed",
     "clock": "Clock",
     "component": "Component",
     "contracts": "Activation Crossover Dataset Device DirectTask Distribution ElementwiseTask EpisodicTask Genome "
@@ -111,7 +112,7 @@ _NAMES_OF = {
     "contracts.loss": "target_like",
     "devices.arguments": "Arguments Given concrete kernels_for",
     "draw_parts": "fill_words half_of high_product integer_below normals_of uniform_of word_block",
-    "errors": "DataError GraphError RecipeError RunError VynapseError nearest",
+    "errors": "DataError GraphError Problem RecipeError RunError VynapseError nearest",
     "experiment": "Experiment wire",
     "folder": "Folder named_folder new_folder",
     "graph": "Graph Node constant_array",

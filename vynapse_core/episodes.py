@@ -21,9 +21,11 @@ from vynapse_core.graph import Graph
 from vynapse_core.networks import Networks
 from vynapse_core.ops import OPS, Op
 from vynapse_core.population import Array
-from vynapse_core.rollouts import FEWEST, MOST, advanced, joined, observed, rollout
+from vynapse_core.rollouts import MOST, advanced, joined, observed, rollout
 from vynapse_core.unvarying import parted
 
+FEWEST = 16
+"""Time steps between two looks at who still plays, at least."""
 MOST_BYTES = 2**27
 """Of what the networks played at a time remember, see and are in."""
 

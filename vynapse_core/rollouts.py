@@ -21,7 +21,7 @@ from vynapse_core.ops import OPS, Op
 from vynapse_core.population import Array
 from vynapse_core.tracing import traced
 
-FEWEST, MOST = 16, 256
+FEWEST, MOST = 32, 256
 """Time steps between two looks at who still plays; between these bounds, twice those played so far."""
 CROWDED = 0.75
 """The share of rows that must play for all of them to be kept."""
@@ -36,7 +36,7 @@ def rollout(task: ElementwiseTask, policy: Graph, device: Device, ops: Mapping[s
 
     Raises GraphError for a task whose functions cannot be traced.
     """
-    if not device.fuses:
+    if not device.fuses or (MEMORY in policy.inputs and MEMORY not in policy.outputs):
         return None
     graph, state, memory = step_graph(task, policy, ops)
     program = device.compile(graph)
@@ -57,7 +57,7 @@ class Rollout:
 
     def returns(self, networks: Networks, starts: Array, limit: int) -> Array:
         """Return the mean return float64 [P] of episodes from `starts` [E, c], of `limit` time steps at most."""
-        p = len(next(iter(networks.arrays.values())))
+        p = len(networks)
         memory = [array[0, 0] for array in networks.part(slice(0, 1)).blank_memory(1).values()] if p else []
         size = sum(array[:1].nbytes for array in networks.arrays.values()) + sum(array.nbytes for array in memory)
         most = max(1, MOST_BYTES // max(1, size * len(starts)))
@@ -69,8 +69,9 @@ class Rollout:
         weights = networks.arrays
         total = np.zeros(p * episodes)
         rows = np.arange(p * episodes)
-        arrays = {name: np.repeat(array, episodes, axis=0) for name, array in weights.items()}
-        carried = {self.memory: np.repeat(array, episodes, axis=0) for array in networks.blank_memory(1).values()}
+        arrays = {n: np.repeat(array, episodes, axis=0) if episodes > 1 else array for n, array in weights.items()}
+        blank = networks.blank_memory(1)
+        carried = {self.memory: np.repeat(blank[MEMORY], episodes, axis=0)} if blank else {}
         state = np.zeros((p * episodes, self.components + 2), np.float32)
         state[:, : self.components] = np.tile(starts, (p, 1))
         state[:, -1] = 1

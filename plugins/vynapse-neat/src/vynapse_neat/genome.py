@@ -17,6 +17,7 @@ from vynapse_neat.activations import ACTIVATIONS, AGGREGATIONS
 from vynapse_neat.decoding import decode, decoded
 from vynapse_neat.initial import Initial, PossibleLinks, chosen_links, possible_links
 from vynapse_neat.layout import Layout, rounded
+from vynapse_neat.presets import GENOMES, Preset, filled
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment
@@ -33,6 +34,8 @@ class Neat(Genome):
     encoding: ClassVar[str] = "topology"
     example: ClassVar[Mapping[str, Any]] = {"inputs": 3, "outputs": 2}
 
+    preset: Preset | None = None
+    """Whose parameters stand for what is left out; None for those below."""
     inputs: int | None = Field(None, ge=1)
     """Number of inputs; by default the task's."""
     outputs: int | None = Field(None, ge=1)
@@ -43,8 +46,8 @@ class Neat(Genome):
     """Links of the first genomes. The first layer is the hidden nodes where there are some, else the outputs.
     `full`: every input to every node of the first layer; `minimal`: the same, and no hidden nodes; `sparse_inputs`:
     each input to one of them, drawn at random; `sparse_outputs`: each of them from one input, drawn at random; `none`:
-    all of them from one and the same input, drawn at random (FS-NEAT, Whiteson et al. 2005, in neat-python's form). In
-    all of them hidden nodes are linked to every output, and a bias node to every node."""
+    all of them from one and the same input, drawn at random (FS-NEAT, Whiteson et al. 2005, in neat-python's form);
+    `unconnected`: from none. In all of them hidden nodes are linked to every output, and a bias node to every node."""
     hidden: int = Field(0, ge=0)
     """Hidden nodes of the first genomes."""
     bias: Literal["gene", "node"] = "gene"
@@ -75,6 +78,11 @@ class Neat(Genome):
     """Mean of the first responses."""
     response_spread: float = Field(0.0, ge=0)
     """Their standard deviation, or half the width."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, data: Any) -> Any:
+        return filled(data, GENOMES) if isinstance(data, Mapping) else data
 
     @field_validator("activations", "aggregations", "output_activation")
     @classmethod

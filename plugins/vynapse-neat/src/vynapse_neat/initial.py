@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vynapse_core import Array, Stream
     from vynapse_neat.layout import Layout
 
-Initial = Literal["full", "minimal", "sparse_inputs", "sparse_outputs", "none"]
+Initial = Literal["full", "minimal", "sparse_inputs", "sparse_outputs", "none", "unconnected"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def chosen_links(links: PossibleLinks, initial: Initial, n: int, rng: Stream) ->
         some = links.first[rng.integers(0, targets, (n, inputs)), np.arange(inputs)]
     elif initial == "sparse_outputs":
         some = links.first[np.arange(targets), rng.integers(0, inputs, (n, targets))]
+    elif initial == "unconnected":
+        some = np.empty((n, 0), np.int64)
     else:
         some = links.first[:, rng.integers(0, inputs, n)].T
     return np.sort(np.concatenate([some, np.broadcast_to(links.always, (n, len(links.always)))], axis=1), axis=1)

@@ -35,11 +35,12 @@ from vynapse_neat.workspace import (
 if TYPE_CHECKING:
     from vynapse_core import Array
 
-EqualFitness: TypeAlias = Literal["random", "both", "smaller"]
+EqualFitness: TypeAlias = Literal["random", "both", "smaller", "mother"]
 
-AVERAGE, DISABLE, EQUAL = range(3)
+AVERAGE, DISABLE, DISABLE_BOTH, EQUAL = range(4)
 """Places in the table of a `Crossing`."""
 SMALLER = 2
+"""Place of "smaller" in `EqualFitness`: before it are those that take genes of both parents."""
 OF_CONNECTIONS, OF_NODES, WHOLE = PURPOSE * np.arange(3)
 """Where the draws for connections, for nodes and for the whole crossover begin."""
 NO, BIT_0, BIT_1, BIT_2, BIT_3 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(8)
@@ -53,16 +54,19 @@ class Crossing(Settings):
     disable: float | None = Field(0.75, ge=0, le=1)
     """Probability that a matching gene which is disabled in either parent is disabled in the child; otherwise it is
     enabled, whatever the parent has whose weight it takes. None: it is enabled as in one parent at random."""
+    disable_both: float | None = Field(None, ge=0, le=1)
+    """The same for a gene that is disabled in both parents; None: `disable` holds for it too."""
     equal: EqualFitness = "random"
     """What a child of equally fit parents has of the genes that only one parent has: "random" each with probability
-    1/2, "both" all, "smaller" those of the parent with fewer connections."""
+    1/2, "both" all, "smaller" those of the parent with fewer connections, "mother" those of the one drawn first."""
 
 
 @cache
 def crossing_table(crossing: Crossing) -> Array:
-    """Return the numbers of a `Crossing` for routines: float64 [3]."""
+    """Return the numbers of a `Crossing` for routines: float64 [4]."""
     disable = -1.0 if crossing.disable is None else crossing.disable
-    table = np.array([crossing.average, disable, get_args(EqualFitness).index(crossing.equal)])
+    both = disable if crossing.disable_both is None else crossing.disable_both
+    table = np.array([crossing.average, disable, both, get_args(EqualFitness).index(crossing.equal)])
     table.flags.writeable = False
     return table
 
@@ -76,8 +80,9 @@ def one_or_mean(x: Any, y: Any, second: Any, average: Any) -> Any:
 
 
 @routine_part
-def matched_enabled(x: Any, y: Any, bits: Any, disable: Any) -> Any:
+def matched_enabled(x: Any, y: Any, bits: Any, crossing: Any) -> Any:
     """Return whether a gene is enabled that is so or not in its parents."""
+    disable = crossing[DISABLE_BOTH] if x == y else crossing[DISABLE]
     if x == y and (x == 1 or disable < 0.0):
         return np.int64(x)
     if disable < 0.0:
@@ -94,7 +99,7 @@ def mixed_connection(
     values[CHILD * sizes[VALUES] + k] = one_or_mean(x, y, (bits & BIT_0) != NO, mean)
     ours = at_connection(sizes, CHILD, ENABLED) + k
     theirs = cells[at_connection(sizes, other, ENABLED) + j]
-    cells[ours] = matched_enabled(cells[ours], theirs, bits, crossing[DISABLE])
+    cells[ours] = matched_enabled(cells[ours], theirs, bits, crossing)
 
 
 @routine_part
