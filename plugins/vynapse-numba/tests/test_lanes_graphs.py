@@ -19,7 +19,7 @@ from vynapse_core.devices.reference import Reference
 from vynapse_core.testing.contract import stream
 from vynapse_core.testing.graphs import Case, cases
 from vynapse_numba import lanes
-from vynapse_numba.lanes.layout import address_of
+from vynapse_numba.addresses import address_of
 from vynapse_numba.lanes.machine import lanes as width
 
 Array = npt.NDArray[Any]

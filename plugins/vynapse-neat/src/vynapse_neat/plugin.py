@@ -10,6 +10,8 @@ from vynapse_core import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import click
+
     from vynapse_core import Component, Gradient, Kernel, Op
 
 
@@ -34,8 +36,9 @@ def vynapse_kernels() -> Mapping[tuple[str, str], Kernel]:
     """Contribute their forms for the device `numba`."""
     from vynapse_neat.gradient_kernels import GRADIENT_KERNELS
     from vynapse_neat.kernels import KERNELS
+    from vynapse_neat.sample_kernels import SAMPLE_KERNELS
 
-    return {**KERNELS, **GRADIENT_KERNELS}
+    return {**KERNELS, **GRADIENT_KERNELS, **SAMPLE_KERNELS}
 
 
 @hookimpl
@@ -52,3 +55,12 @@ def vynapse_trainers() -> Mapping[str, type[Component]]:
     from vynapse_neat.trainer import NeatTrainer
 
     return {"neat": NeatTrainer}
+
+
+@hookimpl
+def vynapse_commands() -> Mapping[str, click.Command]:
+    """Contribute what draws a run, and what reads other programs' configurations."""
+    from vynapse_neat.commands import draw
+    from vynapse_neat.interchange.command import neat
+
+    return {"draw": draw, "neat": neat}

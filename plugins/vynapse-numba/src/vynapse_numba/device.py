@@ -45,7 +45,7 @@ class Numba(Device):
         if self.engine != "tiles":
             from vynapse_numba import lanes
 
-            if (program := lanes.plan(arguments, kernels, threads)) is not None:
+            if (program := lanes.plan(arguments, kernels, threads, kernels_for("numba:lanes"))) is not None:
                 program.engine = "lanes"
                 return program
             if self.engine == "lanes":

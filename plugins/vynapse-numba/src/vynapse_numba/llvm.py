@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 FIRST_USE = threading.RLock()
@@ -26,18 +25,22 @@ def processor() -> tuple[str, str]:
     return binding.get_host_cpu_name(), features
 
 
-def object_code(text: str, *, speed: int, vectorise: bool, linked: Mapping[str, str] = MappingProxyType({})) -> bytes:
+def object_code(text: str, *, speed: int, vectorise: bool, linked: Sequence[str] = ()) -> bytes:
     """Return the object code of a text; `speed` is LLVM's level, `vectorise` whether it may make vectors of loops.
 
-    `linked` {function: text} are modules that define functions which the text declares and calls.
+    `linked` are the texts of modules that define functions which the text declares and calls.
     """
     from llvmlite import binding
 
     target = _target()
     module = binding.parse_assembly(text)
-    for function, other in linked.items():
-        module.link_in(binding.parse_assembly(other))
-        module.get_function(function).linkage = "internal"
+    for other in linked:
+        found = binding.parse_assembly(other)
+        names = [function.name for function in found.functions if not function.is_declaration]
+        module.link_in(found)
+        for name in names:
+            # what nobody else can call is put in its place, however long it is
+            module.get_function(name).linkage = "internal"
     module.verify()
     options = binding.create_pipeline_tuning_options(speed_level=speed)
     options.slp_vectorization = False

@@ -9,6 +9,7 @@ machine code is kept on disk.
 from __future__ import annotations
 
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,12 +23,17 @@ MOST_ELEMENTS = 4096
 """Numbers in any value, for one sample."""
 
 
-def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> Program | None:
+def plan(
+    arguments: Arguments,
+    kernels: Mapping[str, Kernel],
+    threads: int,
+    samplewise: Mapping[str, Kernel] = MappingProxyType({}),
+) -> Program | None:
     """Return the program of a graph, or None for one that is not for lanes.
 
-    That is a graph too large, with parameters of unknown size, with ops that lanes do not have or that have a kernel of
-    their own, with more than one axis of unknown size, or with an op that mixes samples otherwise than by sums and
-    maxima over all of them.
+    `kernels` and `samplewise` are those of plugins, the latter for one sample. A graph is not for lanes if it is too
+    large, has parameters of unknown size, ops that lanes do not have or that have a kernel but none for one sample,
+    more than one axis of unknown size, or an op that mixes samples otherwise than by sums and maxima over all of them.
     """
     nodes = arguments.live.nodes
     if any(prod(dim for dim in node.shape if isinstance(dim, int)) > MOST_ELEMENTS for node in nodes):
@@ -35,9 +41,10 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> P
     weights = sum(
         prod(dim for dim in nodes[i].shape if isinstance(dim, int)) for i in arguments.live.parameters.values()
     )
+    parted = {node.op for i, node in enumerate(nodes) if node.op in samplewise and arguments.varying[i]}
     # a row of unknown length may be long: its own numbers make better vectors than those of other networks
     endless = any(isinstance(dim, str) for i in arguments.live.parameters.values() for dim in nodes[i].shape)
-    if endless or weights > MOST_WEIGHTS or any(node.op in kernels for node in nodes):
+    if weights > MOST_WEIGHTS or (endless and not parted) or any(node.op in {*kernels} - parted for node in nodes):
         return None
     from vynapse_numba.lanes.code import TooLongError
     from vynapse_numba.lanes.elementwise import UnsupportedError
@@ -47,8 +54,8 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel], threads: int) -> P
     from vynapse_numba.lanes.stages import staged
 
     try:
-        stages = staged(arguments)
-        text = write(arguments, stages, lanes())
+        stages = staged(arguments, parted)
+        text = write(arguments, stages, lanes(), kernels=samplewise)
     except (UnsupportedError, TooLongError):
         return None
-    return LanesProgram(arguments, stages, text, lanes(), threads)
+    return LanesProgram(arguments, stages, text, lanes(), threads, samplewise)

@@ -43,21 +43,20 @@ class Carried:
         return filled(self.shape, [Lane(self.code, name, self.dtype) for name in names])
 
 
-def same(code: Code, pairs: Sequence[tuple[Array, Array]]) -> str:
-    """Write whether two values have the same bits, for all pairs and in all lanes, and return the answer's name."""
+def changed(code: Code, pairs: Sequence[tuple[Array, Array]]) -> str:
+    """Write which lanes differ by a bit between two values of any pair, and return the name of an i32 of lanes."""
     changes: dict[str, str] = {}
     for before, after in pairs:
         for old, new in zip(before.reshape(-1), after.reshape(-1), strict=True):
             bits = f"<{code.lanes} x {_bits(old.dtype)}>"
             a, b = _as_bits(code, old, bits), _as_bits(code, code.lane(new, old.dtype), bits)
-            changed = code.value(f"xor {bits} {a}, {b}")
-            changes[bits] = code.value(f"or {bits} {changes[bits]}, {changed}") if bits in changes else changed
-    answer = "true"
-    for bits, changed in changes.items():
-        lanes = code.value(f"icmp ne {bits} {changed}, zeroinitializer")
+            change = code.value(f"xor {bits} {a}, {b}")
+            changes[bits] = code.value(f"or {bits} {changes[bits]}, {change}") if bits in changes else change
+    answer = "0"
+    for bits, change in changes.items():
+        lanes = code.value(f"icmp ne {bits} {change}, zeroinitializer")
         mask = code.value(f"bitcast <{code.lanes} x i1> {lanes} to i{code.lanes}")
-        none = code.value(f"icmp eq i{code.lanes} {mask}, 0")
-        answer = code.value(f"and i1 {answer}, {none}")
+        answer = code.value(f"or i32 {answer}, {code.value(f'zext i{code.lanes} {mask} to i32')}")
     return answer
 
 

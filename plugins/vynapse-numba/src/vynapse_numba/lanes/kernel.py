@@ -4,8 +4,9 @@
 A kernel reads all it is given from a table of 64-bit numbers: P, the number of samples and that of steps; how many
 networks a thread takes at a time, and the first that nobody has taken yet, which the threads count up; of each leaf
 that differs by network (address, bytes from one network to the next); of each shared value (address, bytes from one
-step to the next); of each output (address, bytes from network to network, from step to step). Outputs have room for
-whole blocks.
+step to the next); of each output (address, bytes from network to network, from step to step); each size unknown
+before; of each value of such a size (address, bytes from network to network). Outputs and the last have room for whole
+blocks.
 
 Parameters are read before the first step. Those that outputs replace are variables, written out after the last step:
 between two steps nothing of a network touches memory but what every step gives out.
@@ -14,9 +15,11 @@ between two steps nothing of a network touches memory but what every step gives 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vynapse_numba.lanes.carried import Carried, same
+from vynapse_numba.lanes.apart import Apart
+from vynapse_numba.lanes.carried import Carried, changed
 from vynapse_numba.lanes.code import Code
 from vynapse_numba.lanes.frame import (
     BLOCK_ROWS,
@@ -31,11 +34,15 @@ from vynapse_numba.lanes.frame import (
     STEPS,
 )
 from vynapse_numba.lanes.memory import load_rows, load_shared, store_rows, store_together
+from vynapse_numba.lanes.parts import WORK
 from vynapse_numba.lanes.sums import Sums
 from vynapse_numba.lanes.trace import constant, value
 
 if TYPE_CHECKING:
-    from vynapse_core import Arguments, Array
+    from collections.abc import Mapping
+
+    from vynapse_core import Arguments, Array, Kernel
+    from vynapse_numba.lanes.parts import Linked, Shape
     from vynapse_numba.lanes.stages import Stages
 
 CHUNK = 128
@@ -64,15 +71,29 @@ class Text:
     outputs: tuple[str, ...]
     work: int
     """Operations for a block of networks and one sample, roughly."""
+    symbols: tuple[str, ...] = ()
+    """The sizes that the table tells."""
+    room: tuple[tuple[Shape, str], ...] = ()
+    """Shapes and dtypes of a network's values in memory."""
+    linked: tuple[Linked, ...] = ()
+    """The sample kernels that the text calls."""
 
 
-def write(arguments: Arguments, stages: Stages, lanes: int, repeat: Repeat = Repeat()) -> Text:
-    """Return the kernel of a graph. Raises UnsupportedError or TooLongError."""
-    return _Writer(arguments, stages, lanes, repeat).write()
+def write(
+    arguments: Arguments,
+    stages: Stages,
+    lanes: int,
+    repeat: Repeat = Repeat(),
+    kernels: Mapping[str, Kernel] = MappingProxyType({}),
+) -> Text:
+    """Return the kernel of a graph; `kernels` are sample kernels. Raises UnsupportedError or TooLongError."""
+    return _Writer(arguments, stages, lanes, repeat, kernels).write()
 
 
 class _Writer:
-    def __init__(self, arguments: Arguments, stages: Stages, lanes: int, repeat: Repeat) -> None:
+    def __init__(
+        self, arguments: Arguments, stages: Stages, lanes: int, repeat: Repeat, kernels: Mapping[str, Kernel]
+    ) -> None:
         self.arguments = arguments
         self.stages = stages
         self.repeat = repeat
@@ -91,20 +112,33 @@ class _Writer:
         self.own = tuple(i for i in stages.needed if not self.nodes[i].operands)
         live = arguments.live
         self.outputs = tuple(name for name, i in live.outputs.items() if arguments.varying[i])
-        self.carried = {name: Carried(self.code, live, name, to, self.entry) for name, to in repeat.carry}
+        kept = [(name, to) for name, to in repeat.carry if live.outputs[name] not in stages.apart]
+        self.carried = {name: Carried(self.code, live, name, to, self.entry) for name, to in kept}
+        self.remembered = {name: live.parameters[to] for name, to in repeat.carry if name not in self.carried}
+        """{output: parameter} of what is carried and lies in memory."""
+        self.apart = Apart(self.code, arguments, stages, kernels, self.entry, self._slot)
 
     def write(self) -> Text:
         """Write everything, in the order in which it is computed."""
-        code, stages = self.code, self.stages
+        code, stages, live = self.code, self.stages, self.arguments.live
         own = [(i, self._slot("ptr"), self._slot("i64")) for i in self.own]
         shared = [(i, self._slot("ptr"), self._slot("i64")) for i in stages.fed]
         outputs = [(name, self._slot("ptr"), self._slot("i64"), self._slot("i64")) for name in self.outputs]
-        self._find_rows(own)
-        for i in self.own:
+        found = self._in_vectors()
+        if stages.parts:
+            handed = {each.parameter for each in self.carried.values()}
+            self.apart.place(
+                {i: (address, gap) for i, address, gap in own if i not in handed},
+                {name: (address, gap) for name, address, gap, _ in outputs if live.outputs[name] in stages.apart},
+            )
+        self._find_rows([each for each in own if each[0] in found])
+        if stages.parts:
+            self.apart.begin(self.remembered)
+        for i in found:
             if not self._sampled(i):
                 self.values[i] = load_rows(code, self.rows[i], self.nodes[i].shape, self.nodes[i].dtype)
         for each in self.carried.values():
-            if each.parameter in self.own:
+            if each.parameter in self.values:
                 each.put(self.values[each.parameter])
         code.block("  br label %step.first\nstep.first:\n  br label %steps\n" + STEPS)
         with code.scope():
@@ -117,7 +151,9 @@ class _Writer:
         text = KERNEL.format(
             declarations=code.declarations, entry="\n".join(self.entry), block="\n".join(code.lines), lanes=code.lanes
         )
-        return Text(text, self.own, stages.fed, self.outputs, len(code.lines))
+        work = len(code.lines) + self.apart.calls * code.lanes * WORK
+        symbols, room, parts = tuple(self.apart.sizes), tuple(self.apart.room), tuple(self.apart.linked)
+        return Text(text, self.own, stages.fed, self.outputs, work, symbols, room, parts)
 
     def _step(self, shared: list[tuple[int, str, str]], outputs: list[tuple[str, str, str, str]]) -> None:
         """Write one step: all levels, one after the other."""
@@ -128,20 +164,35 @@ class _Writer:
             if not self._sampled(i):
                 self.values[i] = load_shared(self.code, self.shared[i], self.nodes[i].shape, self.nodes[i].dtype)
         for name, address, gap, step in outputs:
-            if name not in self.carried:
+            if name not in self.carried and self.arguments.live.outputs[name] not in self.stages.apart:
                 self.rows[name] = self._output_rows(self._at_step(address, step), gap)
         for level in range(max(self.stages.levels) + 1):
             self._steady(level)
             self._pass(level)
         for each in self.carried.values():
             each.put(self.values[each.output])
-        done = "false"
-        if self.repeat.rests:
-            pairs = [
-                (before[e.parameter], self.values[e.output]) for e in self.carried.values() if e.parameter in before
-            ]
-            done = same(self.code, pairs)
-        self.code.block(STEP_END.format(done=done))
+        pairs = [(before[e.parameter], self.values[e.output]) for e in self.carried.values() if e.parameter in before]
+        self.code.block(STEP_END.format(done=self._rested(pairs)))
+
+    def _rested(self, pairs: list[tuple[Array, Array]]) -> str:
+        """Write the handing over of what lies in memory, and whether the block's steps have come to rest."""
+        code = self.code
+        mask = changed(code, pairs) if self.repeat.rests else "0"
+        if self.stages.parts:
+            mask = self.apart.end_step(mask)
+        if not self.repeat.rests:
+            return "false"
+        if self.stages.parts:
+            self.apart.rest(mask)
+        return code.value(f"icmp eq i32 {mask}, 0")
+
+    def _in_vectors(self) -> list[int]:
+        """Return the leaves, among those of each network, that other ops than plugins' read whole."""
+        stages = self.stages
+        read = {o for i in stages.needed if i not in stages.parts for o in stages.operands[i]}
+        read |= {self.arguments.live.outputs[name] for name in self.outputs}
+        read |= {each.parameter for each in self.carried.values()}
+        return [i for i in self.own if i in read and i not in stages.apart]
 
     def _find_rows(self, own: list[tuple[int, str, str]]) -> None:
         """Write the addresses of each lane's network; past the end, the last network stands in."""
@@ -191,11 +242,16 @@ class _Writer:
         """Write what is computed once between two passes, and then the outputs among it."""
         for i in self.stages.needed:
             steady = self.nodes[i].operands and not self._sampled(i)
-            if steady and self.stages.levels[i] == level and i not in self.stages.over:
+            if not steady or self.stages.levels[i] != level or i in self.stages.over:
+                continue
+            if i not in self.stages.parts:
                 self.values[i] = self._value(i, self.values)
+            elif (found := self.apart.value(i, self.values)) is not None:
+                self.values[i] = found
         for name in self.outputs:
             i = self.arguments.live.outputs[name]
-            if not self._sampled(i) and self.stages.levels[i] == level and name not in self.carried:
+            stored = name in self.carried or i in self.stages.apart
+            if not self._sampled(i) and self.stages.levels[i] == level and not stored:
                 self._store(name, i, self.values[i])
 
     def _value(self, i: int, values: dict[int, Array]) -> Array:
@@ -204,6 +260,8 @@ class _Writer:
             return load_rows(self.code, self.rows[i], node.shape, node.dtype)
         if i in self.shared:
             return load_shared(self.code, self.shared[i], node.shape, node.dtype)
+        if not self.stages.apart.isdisjoint(node.operands):
+            return self.apart.gathered(i)
         return value(self.code, self.arguments, i, values)
 
     def _store(self, name: str, i: int, value: Array) -> None:

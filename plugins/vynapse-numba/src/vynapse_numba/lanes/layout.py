@@ -6,12 +6,11 @@ A call for a hundred tiny networks takes the kernel two microseconds: to check e
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vynapse_core import GraphError, concrete
+from vynapse_core import GraphError, concrete, constant_array
 from vynapse_numba.lanes.shared import Shared
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from vynapse_core import Arguments, Array
     from vynapse_numba.lanes.kernel import Text
     from vynapse_numba.lanes.stages import Stages
-
-_HEAD = object.__basicsize__
-"""Bytes of what all Python objects begin with."""
 
 
 class Layout:
@@ -40,9 +36,18 @@ class Layout:
         nodes = arguments.live.nodes
         checked = arguments.check(arrays, inputs)
         self.networks = checked.networks
+        self.sizes = checked.sizes
+        """What the graph's symbols stand for."""
         self.samples = checked.sizes.get(stages.symbol or "", 0)
         if self.networks and not self.samples and any(nodes[i].op == "max" for i in stages.over):
             raise GraphError("max failed: an axis without elements has no maximum")
+        for node in nodes:
+            # only elements of values of unknown size are read at places that no size was checked for
+            if node.op == "gather" and any(o in stages.apart for o in node.operands):
+                arguments.ops["gather"].bind(node.attributes, self.sizes)(
+                    np.broadcast_to(np.float32(0), concrete(nodes[node.operands[0]].shape, self.sizes)),
+                    constant_array(nodes[node.operands[1]]),
+                )
         self.rows = -(-self.networks // lanes) * lanes
         """Networks, rounded up to whole blocks: what outputs have room for."""
         self.own: list[str] = [nodes[i].attributes["name"] for i in text.own]
@@ -96,11 +101,3 @@ def in_rows(array: Array) -> bool:
             return False
         step *= size
     return array.dtype.isnative
-
-
-def address_of(array: Array) -> int:
-    """Return where an array's first number lies.
-
-    It is the first field of NumPy's array object: to ask for it in any other way takes most of a small call's time.
-    """
-    return ctypes.c_void_p.from_address(id(array) + _HEAD).value or 0

@@ -54,6 +54,11 @@ def load_shared(code: Code, address: str, shape: Shape, dtype: str) -> Array:
     return filled(shape, elements)
 
 
+def load_places(code: Code, rows: Sequence[str], places: Sequence[int], shape: Shape, dtype: str) -> Array:
+    """Write the loading of the elements at `places` of each network's row, as a value of `shape`."""
+    return filled(shape, [_transposed(code, rows, str(place * BYTES[dtype]), 1, dtype)[0] for place in places])
+
+
 def store_rows(code: Code, rows: Sequence[str], value: Array, shape: Shape, dtype: str) -> None:
     """Write the storing of a value of each network, for the sample at hand, to the addresses `rows`."""
     kind = STORED[dtype]

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from vynapse_core import Argument
 from vynapse_numba.entry import array_given
-from vynapse_numba.lanes.code import BYTES, ELEMENT
+from vynapse_numba.lanes.code import BYTES
 from vynapse_numba.lanes.elementwise import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from vynapse_core import Node, SampleKernel
+    from vynapse_core import Node, Routine, SampleKernel
     from vynapse_numba.lanes.code import Code
 
 Shape = tuple[int | str, ...]
@@ -30,6 +30,11 @@ WORK = 1000
 """What a call counts for, in operations of a block: a few dozen nanoseconds."""
 _PASSED = {"float32": "float", "float64": "double", "int32": "i32", "int64": "i64"}
 _ALIGNED = 8
+ENTRY = """  %part.result = alloca i64
+  %part.error = alloca ptr
+  %changed = alloca i32
+  %awake = alloca i32"""
+"""What calls and copies need."""
 _MOVED = """define internal i32 @moved(ptr %to, ptr %from, i64 %bytes) {
 entry:
   br label %loop
@@ -57,10 +62,9 @@ end:
 
 @dataclass(frozen=True)
 class Linked:
-    """A sample kernel that a text calls under a name, and what it is given."""
+    """The part of a sample kernel that a text calls, and what it is given."""
 
-    name: str
-    kernel: SampleKernel
+    part: Routine
     taken: tuple[Argument, ...]
 
 
@@ -88,9 +92,10 @@ def on_stack(code: Code, shape: Shape, dtype: str, entry: list[str]) -> Rows:
     """Return rows on the stack, one a lane, that hold zeros; `entry` takes the lines that make them."""
     count = prod(dim for dim in shape if isinstance(dim, int))
     gap = -(-max(1, count) * BYTES[dtype] // _ALIGNED) * _ALIGNED
-    name, kind = f"%stack{len(entry)}", f"[{code.lanes * gap} x i8]"
-    entry.append(f"  {name} = alloca {kind}, align 64")
-    entry.append(f"  store {kind} zeroinitializer, ptr {name}, align 64")
+    name, size = f"%stack{len(entry)}", code.lanes * gap
+    entry.append(f"  {name} = alloca [{size} x i8], align 64")
+    entry.append(f"  call void @llvm.memset.p0.i64(ptr align 64 {name}, i8 0, i64 {size}, i1 false)")
+    code.declaration("@llvm.memset", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
     return Rows(name, str(gap), "0")
 
 
@@ -112,51 +117,59 @@ def each_lane(code: Code, mask: str) -> Iterator[str]:
 def copied(code: Code, source: Rows, target: Rows, size: str, mask: str) -> str:
     """Write the copying of rows of `size` bytes in the lanes of `mask`; the i32 named has the bits of those changed."""
     code.tables["@moved"] = _MOVED
-    code.declaration("@changed", "@changed = internal thread_local global i32 0")
-    code.line("  store i32 0, ptr @changed")
+    code.line("  store i32 0, ptr %changed")
     with each_lane(code, mask) as lane:
         to, start = target.of(code, lane), source.of(code, lane)
         moved = code.value(f"call i32 @moved(ptr {to}, ptr {start}, i64 {size})")
         bit = code.value(f"shl i32 {moved}, {code.value(f'trunc i64 {lane} to i32')}")
-        before = code.value("load i32, ptr @changed")
-        code.line(f"  store i32 {code.value(f'or i32 {before}, {bit}')}, ptr @changed")
-    return code.value("load i32, ptr @changed")
+        before = code.value("load i32, ptr %changed")
+        code.line(f"  store i32 {code.value(f'or i32 {before}, {bit}')}, ptr %changed")
+    return code.value("load i32, ptr %changed")
 
 
-def linked(name: str, kernel: SampleKernel, operands: Sequence[Node], node: Node) -> Linked:
+def linked(kernel: SampleKernel, operands: Sequence[Node], node: Node) -> Linked:
     """Return how a node's sample kernel is called. Raises UnsupportedError for dtypes that it cannot be given."""
     scratch = [Argument(node.dtype, len(shape)) for shape in kernel.scratch]
     numbers = [Argument("int64", 0 if isinstance(number, int) else 1) for number in kernel.numbers]
     values = [Argument(each.dtype, len(each.shape)) for each in operands]
     if any(each.dtype not in _PASSED for each in (*operands, node)) or not node.shape:
         raise UnsupportedError(f"{node.op} of {node.type}")
-    return Linked(name, kernel, (*values, Argument(node.dtype, len(node.shape)), *scratch, *numbers))
+    return Linked(kernel.part, (*values, Argument(node.dtype, len(node.shape)), *scratch, *numbers))
 
 
-def call(code: Code, what: Linked, rows: Sequence[tuple[Rows, Shape]], sizes: Mapping[str, str], mask: str) -> None:
-    """Write the calls of a sample kernel for the lanes of `mask`; `rows` are of operands, result and scratch."""
-    code.declaration(f"@{what.name}", "")
+def call(
+    code: Code,
+    name: str,
+    rows: Sequence[tuple[Rows, Shape, str]],
+    numbers: Sequence[int | tuple[int, ...]],
+    sizes: Mapping[str, str],
+    mask: str,
+) -> None:
+    """Write the calls of a sample kernel, by name, for the lanes of `mask`.
+
+    `rows` are where operands, result and scratch lie, of what shape and dtype; `sizes` names those unknown before.
+    """
     with each_lane(code, mask) as lane:
         given = ["ptr %part.result", "ptr %part.error"]
-        for (each, shape), taken in zip(rows, what.taken, strict=False):
+        for each, shape, dtype in rows:
             place = each.of(code, lane)
-            if not taken.ndim:
-                kind = _PASSED[taken.dtype]
+            if not shape:
+                kind = _PASSED[dtype]
                 given.append(f"{kind} {code.value(f'load {kind}, ptr {place}')}")
                 continue
             lengths = [sizes[dim] if isinstance(dim, str) else str(dim) for dim in shape]
-            given.append(array_given(place, lengths, BYTES[taken.dtype], code.value))
-        for at, number in enumerate(what.kernel.numbers):
+            given.append(array_given(place, lengths, BYTES[dtype], code.value))
+        for number in numbers:
             if isinstance(number, int):
                 given.append(f"i64 {number}")
                 continue
-            table = f"@{what.name}.number{at}"
+            table = f"@numbers{len(code.tables)}"
             text = ", ".join(f"i64 {each}" for each in number)
             code.tables[table] = f"{table} = internal constant [{len(number)} x i64] [{text}]"
             given.append(array_given(table, [str(len(number))], 8, code.value))
         kinds = ", ".join(_kinds(given))
-        code.declaration(f"@{what.name}", f"declare i32 @{what.name}({kinds})")
-        code.value(f"call i32 @{what.name}({', '.join(given)})")
+        code.declaration(f"@{name}", f"declare i32 @{name}({kinds})")
+        code.value(f"call i32 @{name}({', '.join(given)})")
 
 
 def _kinds(given: Sequence[str]) -> Iterator[str]:

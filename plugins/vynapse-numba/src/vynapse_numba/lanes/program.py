@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vynapse_core import Program
+from vynapse_core import Program, concrete
+from vynapse_numba.addresses import address_of
 from vynapse_numba.lanes.kernel import Repeat, write
-from vynapse_numba.lanes.layout import Layout, address_of
+from vynapse_numba.lanes.layout import Layout
 from vynapse_numba.lanes.machine import Machine
 from vynapse_numba.lanes.scan import batched, can_stay
 from vynapse_numba.llvm import FIRST_USE
@@ -19,7 +20,7 @@ from vynapse_numba.threads import workers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vynapse_core import Arguments, Array
+    from vynapse_core import Arguments, Array, Kernel
     from vynapse_numba.lanes.kernel import Text
     from vynapse_numba.lanes.stages import Stages
 
@@ -27,6 +28,8 @@ SMALL = 2_000_000
 """Operations below which a call is sooner done by one thread than shared out: about 100 µs."""
 SHARES = 32
 """Shares a thread, at least: one that comes late finds something left to do."""
+LAYOUTS = 8
+"""Layouts kept: episodes come back to the whole population after calls for those still played."""
 ONCE = Repeat()
 
 
@@ -39,16 +42,20 @@ class LanesProgram(Program):
 
     repeats = True
 
-    def __init__(self, arguments: Arguments, stages: Stages, text: Text, lanes: int, threads: int) -> None:
+    def __init__(
+        self, arguments: Arguments, stages: Stages, text: Text, lanes: int, threads: int, kernels: Mapping[str, Kernel]
+    ) -> None:
         self.graph = arguments.graph
         self.per_network = arguments.per_network
         self._arguments = arguments
         self._stages = stages
         self._text = text
+        self._kernels = kernels
         self._machines: dict[Repeat, Machine] = {}
         self._lanes = lanes
         self._threads = threads
-        self._layout: Layout | None = None
+        self._layouts: tuple[Layout, ...] = ()
+        self._staying: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], bool] = {}
 
     def __call__(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the graph's outputs, {name: [P, ...]}, for `arrays` {parameter: [P, ...]} and `inputs`.
@@ -70,7 +77,7 @@ class LanesProgram(Program):
             table += (address_of(value), 0)
         for output in outputs:
             table += (address_of(output), output.strides[0], 0)
-        self._compute(ONCE, table)
+        self._compute(ONCE, layout, table)
         results = {
             name: output[: layout.networks] for (name, _, _), output in zip(layout.outputs, outputs, strict=True)
         }
@@ -90,9 +97,12 @@ class LanesProgram(Program):
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Repeat the program as `Program.scan` says, all steps of a block of networks within the kernel."""
         steps = self.count_steps(batches, steps)
-        if not steps or not can_stay(self._arguments, self._stages, batches, carry):
+        kind = tuple(batches), tuple(carry.items())
+        if kind not in self._staying:
+            self._staying[kind] = can_stay(self._arguments, self._stages, batches, carry)
+        if not steps or not self._staying[kind]:
             return super().scan(arrays, inputs, batches, carry, steps)
-        first = {**inputs, **{name: inputs[name][rows[0]] for name, rows in batches.items()}}
+        first = {**inputs, **{name: inputs[name][rows[0]] for name, rows in batches.items()}} if batches else inputs
         layout = self._laid_out(arrays, first)
         leaves = _leaves(layout, {**arrays, **first})
         held, seen = {}, {}
@@ -101,7 +111,7 @@ class LanesProgram(Program):
                 held[carry[name]] = np.empty((layout.rows, *shape), dtype)
             else:
                 seen[name] = np.empty((steps, layout.rows, *shape), dtype)
-        repeat = Repeat(tuple(carry.items()), rests=not batches and not seen)
+        repeat = Repeat(kind[1], rests=not batches and not seen)
         for start, count, shared in batched(self._arguments, self._text, layout, inputs, batches, steps):
             table = [layout.networks, layout.samples, count, 0, 0]
             for name, leaf in zip(layout.own, leaves, strict=True):
@@ -113,16 +123,17 @@ class LanesProgram(Program):
             for name, _, _ in layout.outputs:
                 written = held[carry[name]] if name in carry else seen[name][start]
                 table += (address_of(written), written.strides[0], 0 if name in carry else seen[name].strides[0])
-            self._compute(repeat, table)
+            self._compute(repeat, layout, table)
         after = {name: value[: layout.networks] for name, value in held.items()}
         return {**arrays, **after}, {name: value[:, : layout.networks] for name, value in seen.items()}
 
     def _laid_out(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> Layout:
         """Return how a call's arrays lie. Raises ValueError where they do not fit the graph."""
-        layout = self._layout
-        if layout is None or not layout.fits(arrays, inputs):
-            layout = Layout(self._arguments, self._stages, self._text, self._lanes, arrays, inputs)
-            self._layout = layout
+        for layout in self._layouts:
+            if layout.fits(arrays, inputs):
+                return layout
+        layout = Layout(self._arguments, self._stages, self._text, self._lanes, arrays, inputs)
+        self._layouts = (layout, *self._layouts[: LAYOUTS - 1])
         return layout
 
     def _machine(self, repeat: Repeat) -> Machine:
@@ -131,14 +142,20 @@ class LanesProgram(Program):
         if machine is None:
             with FIRST_USE:
                 if repeat not in self._machines:
-                    text = write(self._arguments, self._stages, self._lanes, repeat) if repeat.carry else self._text
+                    text = self._text
+                    if repeat.carry:
+                        text = write(self._arguments, self._stages, self._lanes, repeat, self._kernels)
                     self._machines[repeat] = Machine(text)
                 machine = self._machines[repeat]
         return machine
 
-    def _compute(self, repeat: Repeat, table: list[int]) -> None:
+    def _compute(self, repeat: Repeat, layout: Layout, table: list[int]) -> None:
         """Run a kernel on its table; threads take blocks of networks until there are none."""
         machine = self._machine(repeat)
+        table += [layout.sizes[dim] for dim in machine.text.symbols]
+        room = [np.empty((layout.rows, *concrete(shape, layout.sizes)), dtype) for shape, dtype in machine.text.room]
+        for space in room:
+            table += (address_of(space), space.strides[0])
         networks, samples, steps = table[:3]
         blocks = -(-networks // self._lanes)
         shared = self._threads > 1 and blocks * machine.text.work * max(samples, 1) * steps >= SMALL

@@ -23,7 +23,8 @@ def can_stay(arguments: Arguments, stages: Stages, batches: Mapping[str, Array],
     """Return whether the steps of a scan can follow one another within the kernel.
 
     What is carried must differ by network, be as large as the parameter it becomes, and not be read sample by sample,
-    since it is written where it was read; and each step takes samples of inputs that all networks share.
+    since it is written where it was read; and each step takes samples of inputs that all networks share. What is of
+    unknown size must be carried, to a parameter that is read.
     """
     live = arguments.live
     if not set(batches) <= set(live.inputs) - set(arguments.per_network):
@@ -31,6 +32,12 @@ def can_stay(arguments: Arguments, stages: Stages, batches: Mapping[str, Array],
     if not set(carry) <= set(live.outputs) or not set(carry.values()) <= set(live.parameters):
         return False
     if len(set(carry.values())) < len(carry) or not all(arguments.varying[i] for i in live.outputs.values()):
+        return False
+    if any(i in stages.apart and name not in carry for name, i in live.outputs.items()):
+        return False
+    if any(
+        live.outputs[name] in stages.apart and live.parameters[to] not in stages.needed for name, to in carry.items()
+    ):
         return False
     pairs = [(live.nodes[live.outputs[name]], live.nodes[live.parameters[to]]) for name, to in carry.items()]
     return all(
@@ -50,11 +57,15 @@ def batched(
 
     A value that is the same in each step has a step of no bytes.
     """
-    moving, names = _moving(arguments, batches) if batches else set(), dict(layout.inputs)
+    if not batches:
+        shared = layout.shared([(i, np.asarray(inputs[name])) for i, name in layout.inputs])
+        yield 0, steps, [np.broadcast_to(value, (steps, *value.shape)) for value in shared]
+        return
+    moving, names = _moving(arguments, batches), dict(layout.inputs)
     dtypes = [arguments.live.nodes[i].dtype for i in text.shared]
     leaves = all(i in names or i not in moving for i in text.shared)
     largest = max((inputs[name][rows[0]].nbytes for name, rows in batches.items()), default=0)
-    most = max(1, BATCH_BYTES // max(1, largest)) if batches else steps
+    most = max(1, BATCH_BYTES // max(1, largest))
     for start in range(0, steps, most):
         count = min(most, steps - start)
         taken = {name: inputs[name][rows[start : start + count]] for name, rows in batches.items()}

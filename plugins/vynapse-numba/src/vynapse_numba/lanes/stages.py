@@ -91,8 +91,9 @@ def _apart(nodes: Sequence[Node], needed: Sequence[int], parts: frozenset[int]) 
             raise UnsupportedError(f"{node.op} of unknown size")
         if i in parts or apart.isdisjoint(node.operands):
             continue
-        places = nodes[node.operands[1]] if node.op == "gather" else node
-        if places.op != "constant" or any(nodes[node.operands[0]].shape[: node.attributes["axis"]] != (1,) * k for k in [node.attributes["axis"]]):
+        x, *places = [nodes[o] for o in node.operands]
+        along = x.shape[:-1] == (1,) * (len(x.shape) - 1) and node.attributes.get("axis") == len(x.shape) - 1
+        if node.op != "gather" or places[0].op != "constant" or not along:
             raise UnsupportedError(f"{node.op} of a value of unknown size")
     return apart
 
