@@ -86,6 +86,17 @@ def test_the_command_prints_tables_and_writes_them_and_the_figures(tmp_path):
     assert all(len(side["seconds_by_round"]) == 2 for side in workload["sides"])
 
 
+def test_neat_is_measured_against_a_peer_that_finds_the_same_networks_as_fit(tmp_path):
+    figures = tmp_path / "figures.json"
+    done = command("neat_150", "--small", "--rounds", 1, "--seconds", 0, "--json", figures)
+    assert done.returncode == 0, done.stderr
+    (workload,) = json.loads(figures.read_text())["workloads"]
+    names = {side["name"] for side in workload["sides"]}
+    assert "Vynapse, reference device" in names
+    assert "neat-python" in names or "not installed" in workload["absent"]["neat-python"]
+    assert "TensorNEAT" in workload["absent"]
+
+
 def test_an_unknown_workload_is_refused_with_those_that_exist():
     done = command("tinny")
     assert done.returncode == 2

@@ -165,6 +165,31 @@ def test_a_population_too_large_to_hold_at_once_is_played_in_parts(monkeypatch: 
     np.testing.assert_array_equal(fitness(task, networks, Repeating()), whole)
 
 
+def recalling(task: ElementwiseTask) -> Graph:
+    """Return a policy whose memory [B, 3] fades, and that says what it remembers."""
+    builder = Builder()
+    x, before = builder.input("x", ("B", task.inputs[0])), builder.input("memory", ("B", 3))
+    after = builder.apply("tanh", before * 0.5 + x @ builder.parameter("w", (task.inputs[0], 3)))
+    return builder.graph({"y": after @ builder.parameter("v", (3, task.outputs)), "memory": after})
+
+
+@pytest.mark.parametrize("task", [CartPole(episodes=3, limit=60), PoleBalancing(velocities=False, limit=40)])
+def test_a_memory_goes_from_step_to_step_and_begins_anew_with_each_episode(task: ElementwiseTask) -> None:
+    networks = policies(recalling(task), 40)
+    looped, fused = fitness(task, networks, Reference()), fitness(task, networks, Repeating())
+    np.testing.assert_allclose(fused, looped, rtol=1e-4, atol=1e-6)
+    numba = pytest.importorskip("vynapse_numba.device").Numba
+    assert rollout(task, networks.graph, numba(threads=1)) is not None
+    near = np.isclose(fitness(task, networks, numba(threads=1)), looped, rtol=1e-3, atol=1e-5)
+    assert near.mean() > 0.9
+
+
+def test_a_policy_with_a_memory_it_does_not_give_is_not_fused() -> None:
+    task = CartPole()
+    graph = recalling(task)
+    assert rollout(task, Graph(graph.nodes, {"y": graph.outputs["y"]}), Repeating()) is None
+
+
 def test_no_networks_have_no_returns() -> None:
     task = CartPole()
     assert fitness(task, policies(policy(task), 0), Repeating()).shape == (0,)

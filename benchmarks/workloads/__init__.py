@@ -10,6 +10,9 @@ WORKLOADS = {
     "tiny": "tiny",
     "cartpole": "cartpole",
     "double_pole": "double_pole",
+    "neat_150": "neat",
+    "neat_1000": "neat",
+    "neat_10000": "neat",
     "elementwise": "elementwise",
     "startup": "startup",
 }

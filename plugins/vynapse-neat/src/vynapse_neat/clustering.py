@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vynapse_core import routine
-from vynapse_neat.distance import SIDE, Side, distance, distances
+from vynapse_neat.distance import PART, SIDE, Side, distance, distances
 from vynapse_neat.species import by_species
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ def nearest_compatible(
     """
     n, existing = len(genomes), len(representatives)
     everyone = np.arange(n, dtype=np.int64)
-    apart = distances(genomes, everyone, representatives, np.arange(existing, dtype=np.int64), terms, device)
-    centres = np.full(existing, OLD, np.int64)
-    for each in range(min(existing, n)):
-        centres[each] = apart[:, each].argmin()
-        apart[centres[each]] = np.inf
+    centres = _nearest_genomes(genomes, representatives, terms, device)
     named = np.flatnonzero(centres >= 0)
     place = _Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), True, device)
     place.among(genomes, everyone, centres[named], np.full(len(named), OLD, np.int64), 0)
@@ -79,6 +75,31 @@ def nearest_compatible(
     founders = place.founders(existing)
     place.among(genomes, everyone, founders, founders, existing)
     return Placement(place.species_of, np.concatenate([centres, founders]))
+
+
+def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device: Device) -> Array:
+    """Return for each of the representatives [S], in turn, the nearest genome that no other one has got, int64 [S].
+
+    OLD stands where no genome is left. Of equally near ones, the first.
+    """
+    n, existing = len(genomes), len(representatives)
+    parts = -(-n // PART)
+    least, rows = np.empty((parts, existing), np.float64), np.empty((parts, existing), np.int64)
+    run = device.routine(_nearest.of(key=genomes.key))
+    run(parts, terms, *genomes.arguments, *representatives.arguments, least, rows)
+    centres: Array = np.full(existing, OLD, np.int64)
+    if n:
+        centres = rows[least.argmin(0), np.arange(existing)]
+    centres[n:] = OLD
+    if len(set(centres[:n].tolist())) < min(existing, n):
+        everyone = np.arange(n, dtype=np.int64)
+        for each in range(1, min(existing, n)):
+            taken = centres[:each]
+            if (taken == centres[each]).any():
+                apart = distances(genomes, everyone, representatives, np.array([each]), terms, device)[:, 0]
+                apart[taken] = np.inf
+                centres[each] = apart.argmin()
+    return centres
 
 
 @dataclass(frozen=True)
@@ -192,7 +213,7 @@ def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device:
 
 @routine(
     f"int64[:], int64[:], int64[:], int64, int64, float64[:], {SIDE}, {SIDE}, int64[:], float64[:]",
-    grain=1024,
+    grain=512,
 )
 def _among(
     first: int, last: int, rows: Array, columns: Array, since: Array, offset: int, nearest: int, terms: Array,
@@ -217,6 +238,31 @@ def _among(
                 if nearest == 0:
                     break
                 apart[row] = found
+
+
+@routine(f"float64[:], {SIDE}, {SIDE}, float64[:, :], int64[:, :]", grain=4)
+def _nearest(
+    first: int, last: int, terms: Array,
+    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
+    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
+    least: Array, rows: Array,
+) -> None:  # fmt: skip
+    for part in range(first, last):
+        for j in range(least.shape[1]):
+            least[part, j] = np.inf
+            rows[part, j] = part * PART
+        for row in range(part * PART, min(part * PART + PART, connections_a.shape[0])):
+            for j in range(least.shape[1]):
+                found = distance(
+                    terms, least[part, j],
+                    row, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
+                    j, connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+                )  # fmt: skip
+                if found < least[part, j]:
+                    least[part, j] = found
+                    rows[part, j] = row
 
 
 @routine(f"int64[:], int64, int64, float64[:], {SIDE}, int64[:], float64[:], int64[:], int64[:]")

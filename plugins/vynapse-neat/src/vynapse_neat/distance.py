@@ -68,6 +68,12 @@ _SMALL: dict[str, float] = {"stanley2002": 20.0, "jair2004": math.inf}
 _BY_ENDS = ("neat-python", "tensorneat")
 
 
+PART = 64
+"""Genomes that share scratch space, so that it stays in the cache."""
+FEW = 64
+"""So many connections are soonest put in order by comparing each with all."""
+
+
 @dataclass(frozen=True)
 class Side:
     """Genomes as a rule reads them."""
@@ -92,6 +98,10 @@ class Side:
     def __len__(self) -> int:
         return len(self.connections)
 
+    def take(self, rows: Array) -> Side:
+        """Return the genomes at `rows`."""
+        return Side(*[array[rows] for array in self.arguments])
+
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What a routine takes."""
@@ -108,8 +118,13 @@ def side(genes: Genes, compatibility: Compatibility, device: Device) -> Side:
     of = genes.structure
     keys, values, enabled = of["innovation"], genes.values, of["enabled"]
     if compatibility.by_ends:
-        keys, values, enabled = np.empty(keys.shape, np.int64), values.copy(), enabled.copy()
-        device.routine(_by_ends)(len(genes), of["connections"], of["source"], of["target"], keys, values, enabled)
+        shape, parts = keys.shape, -(-len(genes) // PART)
+        ordered = np.empty(shape, np.int64), np.empty(values.shape, values.dtype), np.empty(shape, enabled.dtype)
+        unordered = np.empty((parts, shape[1]), np.int64)
+        device.routine(_by_ends)(
+            parts, of["connections"], of["source"], of["target"], values, enabled, unordered, *ordered
+        )
+        keys, values, enabled = ordered
     nodes = (of["nodes"], of["node"], of["activation"], of["aggregation"])
     return Side(of["connections"], keys, values, enabled, *nodes)
 
@@ -218,25 +233,53 @@ def _distances(
             )  # fmt: skip
 
 
-@routine("int32[:], int32[:, :], int32[:, :], int64[:, :], float32[:, :], int32[:, :]", grain=1024)
+@routine_part
+def shell_sorted(row: int, n: int, keys: Array, values: Array, enabled: Array) -> None:
+    """Order a row by its keys: Shell's sort, with gaps as by Gonnet & Baeza-Yates 1991."""
+    gap = n
+    while gap > 1:
+        gap = max(gap * 5 // 11, 1)
+        for i in range(gap, n):
+            key, value, flag = keys[row, i], values[row, i], enabled[row, i]
+            j = i
+            while j >= gap and keys[row, j - gap] > key:
+                keys[row, j] = keys[row, j - gap]
+                values[row, j] = values[row, j - gap]
+                enabled[row, j] = enabled[row, j - gap]
+                j -= gap
+            keys[row, j], values[row, j], enabled[row, j] = key, value, flag
+
+
+@routine(
+    "int32[:], int32[:, :], int32[:, :], float32[:, :], int32[:, :], int64[:, :], "
+    "int64[:, :], float32[:, :], int32[:, :]",
+    grain=4,
+)
 def _by_ends(
-    first: int, last: int, connections: Array, source: Array, target: Array, keys: Array, values: Array, enabled: Array
-) -> None:
-    """Order connections by their ends: Shell's sort, with gaps as by Gonnet & Baeza-Yates 1991."""
-    for row in range(first, last):
-        n = int(connections[row])
-        for i in range(n):
-            keys[row, i] = np.int64(source[row, i]) * 4294967296 + np.int64(target[row, i])
-        # few are in order soonest without gaps
-        gap = n if n > 16 else 2
-        while gap > 1:
-            gap = max(gap * 5 // 11, 1)
-            for i in range(gap, n):
-                key, value, flag = keys[row, i], values[row, i], enabled[row, i]
-                j = i
-                while j >= gap and keys[row, j - gap] > key:
-                    keys[row, j] = keys[row, j - gap]
-                    values[row, j] = values[row, j - gap]
-                    enabled[row, j] = enabled[row, j - gap]
-                    j -= gap
-                keys[row, j], values[row, j], enabled[row, j] = key, value, flag
+    first: int, last: int, connections: Array, source: Array, target: Array, values: Array, enabled: Array,
+    unordered: Array, keys: Array, new_values: Array, new_enabled: Array,
+) -> None:  # fmt: skip
+    """Order the connections of the parts from `first` to `last` by their ends; scratch space is [parts, ...]."""
+    width = source.shape[1]
+    for part in range(first, last):
+        for row in range(part * PART, min(part * PART + PART, connections.shape[0])):
+            n = int(connections[row])
+            for i in range(n):
+                unordered[part, i] = np.int64(source[row, i]) * 4294967296 + np.int64(target[row, i])
+            for i in range(width, values.shape[1]):
+                new_values[row, i] = values[row, i]
+            if n <= FEW:
+                # a place is how many come before it: no branch of that is ever predicted wrongly
+                for i in range(n):
+                    key, place = unordered[part, i], np.int64(0)
+                    for j in range(n):
+                        place += np.int64(unordered[part, j] < key)
+                    keys[row, place] = key
+                    new_values[row, place] = values[row, i]
+                    new_enabled[row, place] = enabled[row, i]
+            else:
+                for i in range(n):
+                    keys[row, i] = unordered[part, i]
+                    new_values[row, i] = values[row, i]
+                    new_enabled[row, i] = enabled[row, i]
+                shell_sorted(row, n, keys, new_values, new_enabled)

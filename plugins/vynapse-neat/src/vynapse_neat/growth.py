@@ -14,6 +14,7 @@ import numpy as np
 from vynapse_core import routine_part
 from vynapse_neat.draws import PURPOSE, below, unit, word
 from vynapse_neat.innovation import ABSENT, CONNECTION, ENDPOINT
+from vynapse_neat.pairs import ANY, CYCLIC, FORWARD, MOST_BITS, pair_among_few
 from vynapse_neat.paths import NONE, joined, linked, marked, place_of, unlinked, unmarked
 from vynapse_neat.rates import (
     ADD_CONNECTION,
@@ -52,8 +53,6 @@ from vynapse_neat.workspace import (
 
 ADDS_NODE, ADDS_CONNECTION, DELETES_NODE, DELETES_CONNECTION = 1, 2, 4, 8
 """What happens to a child's structure: a sum of these."""
-ANY, FORWARD, CYCLIC = np.arange(-1, 2)
-"""Among which pairs of nodes a connection is sought."""
 TRIES = 24
 """Pairs that are drawn before all are looked through: 24 fail where 9 in 10 pairs are taken 1 time in 12."""
 
@@ -212,27 +211,37 @@ def pair_found(cells: Any, sizes: Any, seed: Any, nodes: Any, wanted: Any, from_
 
 
 @routine_part
-def connection_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
-    """Return the key of a connection to be added; ABSENT where no two nodes may be joined.
+def pair_among_many(cells: Any, sizes: Any, seed: Any, nodes: Any, wanted: Any, from_outputs: Any) -> Any:
+    """Return a pair of places that a connection may join; NONE where there is none.
 
     Pairs are drawn until one fits; after TRIES of them, all are looked through. Either way each is as probable.
     """
-    nodes = nodes_of(cells, sizes, CHILD)
     source, target = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, TARGET)
     unlinked(cells, sizes, nodes)
     unmarked(cells, sizes, nodes)
     for k in range(connections_of(cells, sizes, CHILD)):
         origin = place_of(cells, sizes, CHILD, cells[source + k])
         linked(cells, sizes, k, origin, place_of(cells, sizes, CHILD, cells[target + k]))
+    pair = pair_drawn(cells, sizes, seed, nodes, wanted, from_outputs)
+    if pair == NONE:
+        pair = pair_found(cells, sizes, seed, nodes, wanted, from_outputs)
+    return pair
+
+
+@routine_part
+def connection_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
+    """Return the key of a connection to be added; ABSENT where no two nodes may be joined. Each pair is as probable."""
+    nodes = nodes_of(cells, sizes, CHILD)
     wanted = FORWARD
     if sizes[RECURRENT] != 0:
         wanted = ANY
         if rates[RECURRENT_SHARE] >= 0.0:
             wanted = CYCLIC if unit(word(seed, OF_CYCLIC)) < rates[RECURRENT_SHARE] else FORWARD
     from_outputs = rates[FROM_OUTPUTS] != 0.0
-    pair = pair_drawn(cells, sizes, seed, nodes, wanted, from_outputs)
-    if pair == NONE:
-        pair = pair_found(cells, sizes, seed, nodes, wanted, from_outputs)
+    if nodes <= MOST_BITS:
+        pair = pair_among_few(cells, sizes, seed, PAIRS, nodes, wanted, from_outputs)
+    else:
+        pair = pair_among_many(cells, sizes, seed, nodes, wanted, from_outputs)
     if pair == NONE:
         return ABSENT
     ids = at_node(sizes, CHILD, ID)

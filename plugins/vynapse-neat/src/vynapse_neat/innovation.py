@@ -45,17 +45,24 @@ def numbered(keys: Array, counters: Counters) -> tuple[Array, Counters]:
     the next; or 0 and the innovation of the connection. Equal keys have equal numbers, and numbers ascend with keys.
     Raises RunError where the numbers of a run are used up.
     """
-    distinct, which = np.unique(keys, return_inverse=True)
-    nodes = int(np.searchsorted(distinct, CONNECTION))
-    after = Counters(counters.node + nodes, counters.innovation + nodes + len(distinct))
+    order = np.argsort(keys)
+    ordered = keys[order]
+    new = np.empty(len(keys), np.bool_)
+    new[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    # place of each key among the distinct ones; those that add nodes come first
+    place = np.cumsum(new) - 1
+    distinct = int(place[-1]) + 1 if len(place) else 0
+    splits = int(np.searchsorted(ordered, CONNECTION))
+    nodes = int(place[splits - 1]) + 1 if splits else 0
+    after = Counters(counters.node + nodes, counters.innovation + nodes + distinct)
     if max(after.node, after.innovation) > ENDPOINT:
         raise RunError(
             f"innovation numbers are used up: a run has {ENDPOINT} of them, and this generation would need up to "
             f"{max(after.node, after.innovation)}; lower the rates at which nodes and connections are added"
         )
-    numbers = np.zeros((len(distinct), 2), np.int32)
-    place = np.arange(len(distinct))
-    numbers[:nodes, 0] = place[:nodes] + counters.node
+    numbers = np.zeros((len(keys), 2), np.int32)
+    numbers[order[:splits], 0] = place[:splits] + counters.node
     # each added node comes with two connections
-    numbers[:, 1] = place + np.minimum(place, nodes) + counters.innovation
-    return numbers[which], after
+    numbers[order, 1] = place + np.minimum(place, nodes) + counters.innovation
+    return numbers, after

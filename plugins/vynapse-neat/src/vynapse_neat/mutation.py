@@ -100,8 +100,9 @@ def bred(
         seed = words[row]
         one, other = mothers[row], fathers[row]
         single = other < 0 or other == one
-        choosing = not single and equal[row] != 0 and crossing[EQUAL] != SMALLER
-        if not single and not choosing and equal[row] != 0 and connections[other] < connections[one]:
+        tied = not single and equal[row] != 0
+        choosing = tied and crossing[EQUAL] < SMALLER
+        if tied and crossing[EQUAL] == SMALLER and connections[other] < connections[one]:
             one, other = other, one
         for parent in range(1 if single else 2):
             genome = MOTHER if choosing else CHILD
@@ -248,7 +249,10 @@ class Breeding:
             numbers.reshape(2 * n, 2)[proposals], counters = numbered(every[proposals], counters)
             self.grown(n, words, table, known, keys, numbers, *of_new)
             needed = _widths(new, room, layout.fixed)
-        return layout.resized(new, min(widths[0], needed[0]), min(widths[1], needed[1])), counters
+        # to be narrower by less is not worth a copy
+        if 2 * needed[0] <= widths[0] or 2 * needed[1] <= widths[1]:
+            new = layout.resized(new, min(widths[0], needed[0]), min(widths[1], needed[1]))
+        return new, counters
 
 
 def cross(
@@ -283,7 +287,7 @@ def _most(
     """Return so many places for nodes and connections that a workspace holds all that a child can inherit."""
     nodes, connections = genes.structure["nodes"], genes.structure["connections"]
     most = places(genes)
-    if crossing.equal == "smaller" or not equal.any():
+    if crossing.equal in ("smaller", "mother") or not equal.any():
         return most
     both = np.flatnonzero(np.logical_and(equal, fathers >= 0))
     ours, theirs = mothers[both], fathers[both]

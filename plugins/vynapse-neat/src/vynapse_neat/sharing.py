@@ -8,6 +8,7 @@ population's size: a population cannot die out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
     from vynapse_core import Array
     from vynapse_neat.species import Species
 
-Quotas: TypeAlias = Literal["proportional", "neat-python"]
+Quotas: TypeAlias = Literal["proportional", "neat-python", "tensorneat"]
+
+LARGE = 1e280
+"""A fitness that lies further from 0 is scaled down before sums are made of it."""
+FEW = 512
+"""So many individuals are soonest sorted by two keys at once."""
 
 
 class Sharing(Settings):
     """How species share offspring."""
 
     quotas: Quotas = "proportional"
-    """"proportional" to the mean fitness, rounded by largest remainder; or "neat-python": half way from the size that a
-    species has to the one it deserves."""
+    """"proportional" to the mean fitness, rounded by largest remainder; "neat-python": half way from the size that a
+    species has to the one it deserves by its mean fitness; "tensorneat": the same, but it deserves by its rank."""
     survival: float = Field(0.2, gt=0, le=1)
     """Share of each species that breeds, the best of it, rounded up; within (0, 1]."""
     fewest_parents: int = Field(1, ge=1)
@@ -46,6 +52,9 @@ class Sharing(Settings):
     """Where no individual has set a record for so many steps, only the two best species breed; 0 for never."""
     spared: int = Field(1, ge=1)
     """So many of the best species breed though they stagnate; at least 1."""
+    worst_age: int = Field(0, ge=0)
+    """Of the species older than this, in steps, the worst has no offspring, but where it is the best of all; 0 for
+    never. Stanley & Miikkulainen 2004 (JAIR 21), appendix A: 30."""
     measure: Measure = "best"
     """What a species is worth when the best ones are looked for."""
     young_age: int = Field(10, ge=0)
@@ -90,7 +99,7 @@ def shares(species: Species, fitness: Array, size: int, step: int, sharing: Shar
         raise ValueError(f"cannot share {size} offspring among {count} species")
     of, sizes = species.species_of, species.sizes
     finite = np.isfinite(fitness)
-    known = np.where(finite, fitness, -np.inf)
+    known = fitness if finite.all() else np.where(finite, fitness, -np.inf)
     members, first = _best_first(of, known, count), np.cumsum(sizes) - sizes
     worth = known[members[first]] if sharing.measure == "best" else worths(species, known, sharing.measure)
     ranking = np.argsort(-worth, kind="stable")
@@ -102,6 +111,9 @@ def shares(species: Species, fitness: Array, size: int, step: int, sharing: Shar
     if sharing.quotas == "neat-python":
         means = _means(of, sizes, known, ~stagnant[of] & finite, False)[breeding]
         quota[breeding] = smoothed(means, sizes[breeding], size, max(sharing.least, sharing.elites))
+    elif sharing.quotas == "tensorneat":
+        best_first = ranking[~stagnant[ranking]]
+        quota[best_first] = ranked(sizes[best_first], size, sharing.least)
     else:
         age = step - species.created
         factors = np.where(age < sharing.young_age, sharing.young_factor, 1.0)
@@ -155,7 +167,29 @@ def smoothed(means: Array, sizes: Array, size: int, least: int) -> Array:
     half = (wanted - sizes) * 0.5
     moved = np.rint(half)
     quota = sizes + np.where(moved != 0, moved, np.sign(half))
-    whole: Array = np.maximum(least, np.rint(quota * (size / quota.sum()))).astype(np.int64)
+    return _evened(np.maximum(least, np.rint(quota * (size / quota.sum()))).astype(np.int64), size, least)
+
+
+def ranked(sizes: Array, size: int, least: int) -> Array:
+    """Return quotas int64 [S] that sum to `size`, half way from `sizes`, best species first, to linear ranking.
+
+    Each is at least `least`, 1 or more, or as much as fits. What rounding adds or takes is the best one's, as far as it
+    reaches. TensorNEAT, `SpeciesController`.
+    """
+    count = len(sizes)
+    if size < count:
+        return proportional(np.zeros(count), size)
+    least = min(max(least, 1), size // count)
+    shares = np.arange(count, 0, -1) / (count * (count + 1) / 2)
+    wanted = np.floor(shares * size)
+    quota = np.maximum(least, np.trunc(sizes + (wanted - sizes) * 0.5)).astype(np.int64)
+    quota[0] = max(least, quota[0] + size - int(quota.sum()))
+    return _evened(quota, size, least)
+
+
+def _evened(quota: Array, size: int, least: int) -> Array:
+    """Return quotas that sum to `size`: the smallest gain, the largest lose, in turns, none of them below `least`."""
+    whole = quota.copy()
     while (missing := size - int(whole.sum())) != 0:
         order = np.argsort(whole if missing > 0 else -whole, kind="stable")
         if missing < 0:
@@ -171,10 +205,13 @@ def _stagnant(species: Species, ranking: Array, step: int, sharing: Sharing) -> 
         stagnant = np.ones(count, np.bool_)
         stagnant[ranking[:2]] = False
         return stagnant, True
-    if sharing.stagnation == 0:
-        return np.zeros(count, np.bool_), False
-    stagnant = step - species.improved >= sharing.stagnation
-    stagnant[ranking[: sharing.spared]] = False
+    stagnant = np.zeros(count, np.bool_)
+    if sharing.stagnation:
+        stagnant = step - species.improved >= sharing.stagnation
+        stagnant[ranking[: sharing.spared]] = False
+    if sharing.worst_age:
+        old = ranking[1:][step - species.created[ranking[1:]] > sharing.worst_age]
+        stagnant[old[-1:]] = True
     return stagnant, False
 
 
@@ -186,15 +223,19 @@ def _means(species_of: Array, sizes: Array, fitness: Array, counted: Array, abso
     """
     if not counted.any():
         return np.zeros(len(sizes))
-    # a power of two changes no bits, and keeps sums and differences finite
-    exponent = max(int(np.frexp(np.abs(fitness[counted]).max())[1]) + 1, -1000)
-    scaled = np.ldexp(fitness, -exponent)
-    low, high = scaled[counted].min(), scaled[counted].max()
-    scaled = np.maximum(scaled, low)
+    known = fitness[counted]
+    low, high, unit = float(known.min()), float(known.max()), 1.0
+    if max(-low, high) > LARGE:
+        # a power of two changes no bits, and keeps sums and differences finite
+        exponent = math.frexp(max(-low, high))[1] + 1
+        low, high, unit = (math.ldexp(each, -exponent) for each in (low, high, unit))
+        fitness = np.ldexp(fitness, -exponent)
+    scaled = np.maximum(fitness, low)
     if absolute:
         scaled -= min(low, 0.0)
     else:
-        scaled = (scaled - low) / max(np.ldexp(1.0, -exponent), high - low)
+        scaled -= low
+        scaled /= max(unit, high - low)
     sums = np.bincount(species_of, scaled, minlength=len(sizes))
     means: Array = sums / sizes
     return means
@@ -202,6 +243,9 @@ def _means(species_of: Array, sizes: Array, fitness: Array, counted: Array, abso
 
 def _best_first(species_of: Array, fitness: Array, count: int) -> Array:
     """Return the individuals by species, within a species by fitness; equals keep their order."""
+    if len(fitness) <= FEW:
+        few: Array = np.lexsort((-fitness, species_of))
+        return few
     # equals are put in order afterwards: a sort that keeps theirs takes six times as long
     order = np.argsort(-fitness)
     ordered = fitness[order]

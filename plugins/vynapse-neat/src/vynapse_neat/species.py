@@ -96,8 +96,7 @@ def measured(species: Species, fitness: Array, step: int, measure: Measure = "be
     """
     worth = worths(species, fitness, measure)
     better = worth > species.best
-    finite = fitness[np.isfinite(fitness)]
-    top = float(finite.max()) if len(finite) else -np.inf
+    top = float(fitness.max(where=np.isfinite(fitness), initial=-np.inf))
     return replace(
         species,
         improved=np.where(better, step, species.improved),
@@ -109,8 +108,9 @@ def measured(species: Species, fitness: Array, step: int, measure: Measure = "be
 
 def worths(species: Species, fitness: Array, measure: Measure = "best") -> Array:
     """Return what each species is worth, float64 [S]; −inf for one that has no member with a finite fitness."""
-    finite = np.isfinite(fitness)
-    of, fitness = species.species_of[finite], fitness[finite]
+    of, finite = species.species_of, np.isfinite(fitness)
+    if not finite.all():
+        of, fitness = of[finite], fitness[finite]
     if measure == "best":
         worth = np.full(len(species), -np.inf)
         np.maximum.at(worth, of, fitness)

@@ -7,6 +7,7 @@ next threshold. All counters are in the state, and every number drawn comes from
 Reference: Stanley & Miikkulainen 2002, "Evolving Neural Networks through Augmenting Topologies".
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -156,7 +157,9 @@ class NeatTrainer(Trainer):
             streams("mutation", step),
         )
         ids = state.population.ids
-        both = np.stack([ids[chosen.mothers], np.where(chosen.fathers < 0, -1, ids[chosen.fathers])], axis=1)
+        both = np.empty((len(genes), 2), np.int64)
+        both[:, 0] = ids[chosen.mothers]
+        both[:, 1] = np.where(chosen.fathers < 0, -1, ids[chosen.fathers])
         found = _one_number(experiment, experiment.evaluate(genes, step))
         population = Population.born(genes, found, state.born, both)
         after = _with(state, species=species, counters=counters, born=state.born + len(genes))
@@ -185,8 +188,10 @@ class NeatTrainer(Trainer):
         species = measured(self._species(experiment, state, population, step), fitness, step, self.sharing.measure)
         found = len(species)
         aim = Aim(wanted=self.speciation.wanted, lowest=self.speciation.lowest)
-        draw = float(experiment.streams("threshold", step).uniform((), dtype=np.float64))
-        threshold, memory, why = self.speciation.control.update(state.threshold, state.memory, found, aim, draw)
+        control, draw = self.speciation.control, 0.0
+        if control.rule == "bandit":
+            draw = float(experiment.streams("threshold", step).uniform((), dtype=np.float64))
+        threshold, memory, why = control.update(state.threshold, state.memory, found, aim, draw)
         best, index = float(fitness.max()), int(np.argmax(fitness))
         better = best > state.best
         after = State(
@@ -206,8 +211,9 @@ class NeatTrainer(Trainer):
         notes = [f"threshold {threshold:.3g}: {why}"] * (threshold != state.threshold)
         if after.phase.simplifying != state.phase.simplifying:
             notes.append("the population simplifies" if after.phase.simplifying else "the population grows")
-        columns = self._columns(experiment, after, fitness[finite], index)
-        mean, worst = float(fitness[finite].mean()), float(fitness[finite].min())
+        known = fitness if finite.all() else fitness[finite]
+        mean, worst = float(known.mean()), float(known.min())
+        columns = self._columns(experiment, after, known, mean, index)
         tables = {"species": _species_table(species, fitness)}
         return after, Report(step, after.evaluations, best, mean, worst, columns, "; ".join(notes), tables)
 
@@ -226,16 +232,19 @@ class NeatTrainer(Trainer):
         complexity = float((structure["nodes"] + structure["connections"]).mean())
         return next_phase(state.phase, complexity, self.phases.growth, self.phases.patience)
 
-    def _columns(self, experiment: "Experiment", state: State, finite: Array, index: int) -> dict[str, float]:
+    def _columns(
+        self, experiment: "Experiment", state: State, finite: Array, mean: float, index: int
+    ) -> dict[str, float]:
         structure, fixed = state.population.genes.structure, _genome(experiment).layout.fixed
         nodes, connections = structure["nodes"], structure["connections"]
+        apart, population = finite - mean, len(nodes)
         return {
-            "deviation": float(finite.std()),
-            "failed": float(len(nodes) - len(finite)),
+            "deviation": math.sqrt(float((apart * apart).sum()) / len(finite)),
+            "failed": float(population - len(finite)),
             "species": float(len(state.species)),
             "threshold": state.threshold,
-            "hidden": float(nodes.mean()) - fixed,
-            "connections": float(connections.mean()),
+            "hidden": int(nodes.sum()) / population - fixed,
+            "connections": int(connections.sum()) / population,
             "best_hidden": float(nodes[index] - fixed),
             "best_connections": float(connections[index]),
             "stagnant": float(state.step - state.improved),
@@ -247,7 +256,7 @@ class NeatTrainer(Trainer):
         terms = way.distance.terms(_genome(experiment).layout)
         ours = side(genes, way.distance, device)
         theirs = side(state.species.representatives, way.distance, device)
-        words = experiment.streams("representatives", step).words(max(len(state.species) + len(genes), way.wanted))
+        words: Array | None = None
         placement: Placement
         if way.clustering == "k_medoids":
             drawn = experiment.streams("medoids", step).words(way.wanted)
@@ -256,8 +265,8 @@ class NeatTrainer(Trainer):
             placement = nearest_compatible(ours, theirs, state.threshold, terms, device)
         else:
             placement = first_compatible(ours, theirs, state.threshold, terms, device)
-        centred = way.clustering != "first_compatible"
-        return succeeded(state.species, placement, genes, step, None if centred else words)
+            words = experiment.streams("representatives", step).words(len(placement.centres))
+        return succeeded(state.species, placement, genes, step, words)
 
     def _breeding(self, experiment: "Experiment") -> Breeding:
         """Return how children are made on the experiment's device."""
