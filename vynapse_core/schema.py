@@ -97,6 +97,7 @@ def _tables(
     defs = {str(name): _plain(schema) for name, schema in raw.items()}
     for model, name in names.items():
         _add_bounds(defs[name], model)
+        _add_descriptions(defs[name], model)
     return {model: defs[name] for model, name in names.items()}, defs
 
 
@@ -126,6 +127,13 @@ def _add_bounds(schema: Schema, model: type[Settings]) -> None:
                 for part, (attribute, key) in product(field.metadata, _BOUNDS.items()):
                     if (bound := getattr(part, attribute, None)) is not None:
                         branch[key] = bound
+
+
+def _add_descriptions(schema: Schema, model: type[Settings]) -> None:
+    """Add to fields what they mean, where pydantic leaves it out because their table says the same of itself."""
+    for name, field in model.model_fields.items():
+        if field.description:
+            schema["properties"][name].setdefault("description", field.description)
 
 
 def _key(entry: Entry, catalogue: Catalogue) -> str:
