@@ -64,10 +64,12 @@ def layout(plan: Plan, sizes: Mapping[str, int]) -> Layout:
     symbol = plan.split.symbol
     local = sizes if symbol is None else {**sizes, symbol: block}
     place, sized = _buffers(plan, local)
-    each = max(sum(sized), 1)
-    products = any(node.op == "matmul" for node in plan.arguments.live.nodes)
-    light = 0 if products else LIGHT // (each * blocks)
-    return Layout(sizes, block, blocks, place, sized, max(1, min(MOST, TILE // each)), light)
+    live = plan.arguments.live
+    results = [live.nodes[i] for i in live.outputs.values()]
+    written = sum(prod(concrete(node.shape, sizes)) * np.dtype(node.dtype).itemsize for node in results)
+    products = any(node.op == "matmul" for node in live.nodes)
+    light = 0 if products else LIGHT // max(sum(sized) * blocks + written, 1)
+    return Layout(sizes, block, blocks, place, sized, max(1, min(MOST, TILE // max(sum(sized), 1))), light)
 
 
 def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:
