@@ -25,7 +25,7 @@ class Deliberate(Device):
     """A device that takes its time to compile."""
 
     def compile(self, graph, per_network=()):
-        time.sleep(0.06)
+        time.sleep(0.6)
         program = Reference().compile(graph, per_network)
         program.engine = "thought"
         return program
@@ -100,7 +100,7 @@ def test_getting_ready_is_told_apart_from_the_calls_and_the_engine_is_named():
     known = with_parts(Entry("device", "deliberate", Deliberate, "tests", "1"))
     row = next(row for row in rows(known, 0.01) if row[0] == "| deliberate")
     assert row[1] == "thought"
-    assert float(row[3]) >= 50 > float(row[4])
+    assert float(row[3]) >= 500 > float(row[4])
 
 
 def test_the_operations_of_a_workload_are_those_of_its_products():
