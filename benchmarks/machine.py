@@ -30,7 +30,7 @@ def described() -> dict[str, Any]:
     """Return processor, cores, versions, settings, and what BLAS has loaded."""
     return {
         "processor": processor(),
-        "system": platform.platform(),
+        "system": _system(),
         "cores": cores(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
@@ -41,6 +41,13 @@ def described() -> dict[str, Any]:
             if pool["user_api"] == "blas"
         ],
     }
+
+
+def _system() -> str:
+    """Return the system's name and version; a build's own name says nothing that a figure depends on."""
+    release = ".".join(platform.release().split(".")[:2])
+    library = " ".join(platform.libc_ver()).strip()
+    return f"{platform.system()} {release}" + (f", {library}" if library else "")
 
 
 def load() -> float | None:
