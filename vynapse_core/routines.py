@@ -50,6 +50,9 @@ class Routine:
     """What it takes after `first` and `last`; None for a part of other routines."""
     grain: int = 1
     """Rows that are worth a thread's while."""
+    distinct: bool = False
+    """Whether no array that it or a part of it writes shares memory with another one that it is given at the same time:
+    what was read of one then need not be read again after the other was written."""
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the function; integers wrap around, as they do where it is compiled."""
@@ -72,13 +75,14 @@ def _settled(routine: Routine, dtypes: tuple[tuple[str, str], ...]) -> Routine:
     return replace(routine, arguments=arguments)
 
 
-def routine(declaration: str, grain: int = 1) -> Callable[[Callable[..., None]], Routine]:
+def routine(declaration: str, grain: int = 1, distinct: bool = False) -> Callable[[Callable[..., None]], Routine]:
     """Make a routine of a function `(first, last, ...)` that takes after those two what is declared.
 
     `@routine("float64[:], {genes}[:, :], uint64")` takes an array, a matrix of a dtype that `Routine.of` settles, and a
-    number. Arrays are C-contiguous. Raises ValueError for a declaration that it cannot read.
+    number. Arrays are C-contiguous; they are `distinct` only where that is promised, for the calls of parts too. Raises
+    ValueError for a declaration that it cannot read.
     """
-    return lambda function: Routine(function, _arguments(declaration), grain)
+    return lambda function: Routine(function, _arguments(declaration), grain, distinct)
 
 
 def routine_part(function: Callable[..., Any]) -> Routine:

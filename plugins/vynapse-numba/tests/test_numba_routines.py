@@ -238,3 +238,29 @@ def test_a_forked_child_does_the_same_and_leaves_nothing_behind():
             time.sleep(0.01)
         os._exit(0 if out.tolist() == [i * i + 1 for i in range(64)] and not waiting else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@routine("float64[:], float64[:]", distinct=True)
+def _sums(first, last, x, out):
+    for i in range(first, last):
+        out[0] += x[i] * out[1]
+
+
+def test_arrays_that_share_no_memory_give_what_python_gives():
+    x, expected, found = np.linspace(0, 1, 9), np.array([0.0, 3.0]), np.array([0.0, 3.0])
+    _sums.run(9, x, expected)
+    ONE.routine(_sums)(9, x, found)
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_an_array_in_a_file_and_one_of_an_equal_dtype_are_taken_as_they_are(tmp_path):
+    file = np.memmap(tmp_path / "words", np.uint64, "w+", shape=(3,))
+    file[:] = [1, 2, 3]
+    found = np.zeros(3, np.ulonglong)
+    ONE.routine(_squares)(3, file, found)
+    assert found.tolist() == [2, 5, 10]
+
+
+def test_what_is_no_array_never_reaches_the_machine_code():
+    with pytest.raises(TypeError, match="argument 0 must be an array, found list"):
+        TWO.routine(_squares)(3, [1, 2, 3], np.zeros(3, np.uint64))

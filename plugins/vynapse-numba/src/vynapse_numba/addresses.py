@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Where arrays lie in memory, found in a sixth of the time that NumPy's own attributes take.
 
-An array's object begins with what every object begins with, and then has the address of its data: NumPy's C interface
-promises that (`PyArrayObject_fields`). Every import looks whether it is so, and goes no further where it is not.
+An array's object begins with what every object begins with, and then has its fields in the order that NumPy's C
+interface promises (`PyArrayObject_fields`, and `PyArray_Descr` for its dtype). Machine code reads them there. Every
+import looks whether it is so, and goes no further where it is not.
 """
 
 from __future__ import annotations
@@ -19,22 +20,40 @@ _HEAD = object.__basicsize__
 _FIELD = ctypes.c_void_p.from_address
 
 
-def place_of(array: Array) -> int:
-    """Return the address of the place that holds the address of an array's data; good as long as the array lives."""
-    return id(array) + _HEAD
+KIND = _HEAD - 8
+"""Where an object has the address of its type. This and what follows count in bytes from the object's address."""
+DATA, AXES, SHAPE, DTYPE, FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 40, _HEAD + 48
+"""Where an array has the address of its data, the number of axes (int32), the addresses of its shape and its dtype, and
+flags (int32)."""
+ORDER, NUMBER = _HEAD + 10, _HEAD + 12
+"""Where a dtype has the order of its bytes, a character, and its number (int32)."""
+PLAIN = 0x101
+"""Flags of an array that is C-contiguous and aligned."""
+ARRAY = id(np.ndarray)
+"""The address of the arrays' type."""
 
 
 def address_of(array: Array) -> int:
     """Return the address of an array's data; 0 for none."""
-    return _FIELD(id(array) + _HEAD).value or 0
+    return _FIELD(id(array) + DATA).value or 0
 
 
 def _probed() -> None:
-    probe = np.zeros(3)
-    if address_of(probe) != probe.ctypes.data:
-        raise ImportError(
-            "this build of NumPy keeps an array's data elsewhere than its C interface says; take the reference device"
-        )
+    probe = np.zeros((3, 5), np.int32)
+    here = id(probe)
+    dtype, shape = (_FIELD(here + place).value or 0 for place in (DTYPE, SHAPE))
+    found = (address_of(probe), _FIELD(here + KIND).value, dtype, _int32(here + AXES), _int32(here + FLAGS) & PLAIN)
+    if found == (probe.ctypes.data, ARRAY, id(probe.dtype), 2, PLAIN):
+        sizes = ctypes.c_int64.from_address(shape).value, ctypes.c_int64.from_address(shape + 8).value
+        if (*sizes, _int32(dtype + NUMBER), chr(_int32(dtype + ORDER) & 255)) == (3, 5, probe.dtype.num, "="):
+            return
+    raise ImportError(
+        "this build of NumPy keeps an array's fields elsewhere than its C interface says; take the reference device"
+    )
+
+
+def _int32(address: int) -> int:
+    return ctypes.c_int32.from_address(address).value
 
 
 _probed()

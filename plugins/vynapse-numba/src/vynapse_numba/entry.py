@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The entry of a routine: LLVM text that takes all arguments from a table and calls what Numba made.
 
-A number stands in the table as it is; an array as the address of the place that holds its data's address, and its
-shape. Numba takes an array as seven kinds of things: owner, parent, number of items, bytes of an item, data, shape,
-strides. Owner and parent are null: nobody counts references to it inside.
+The table begins with the address of the arrays' type. A number stands in it as it is, an array as the address of its
+object: the entry looks whether it is what the routine declares, takes data and shape from there, and where an array is
+anything else returns its place, counted from 1, having done nothing. Numba takes an array as seven kinds of things:
+owner, parent, number of items, bytes of an item, data, shape, strides. Owner and parent are null: nobody counts
+references to it inside.
 
 Numba's text comes unoptimised, so that LLVM sees it together with the entry: what is told there of rows and indices
 decides whether loops become vectors.
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vynapse_core import GraphError, Routine
+from vynapse_numba.addresses import AXES, DATA, DTYPE, FLAGS, KIND, NUMBER, ORDER, PLAIN, SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +37,9 @@ _WRAPPED = re.compile(
     r"(%\S+) = icmp slt i64 (%\S+), 0\n  (%\S+) = add i64 \2, %\S+\n  (%\S+) = select i1 \1, i64 \3, i64 \2\n"
 )
 """How Numba counts a negative index from the end. No index is negative here, and a loop without this is vectorised."""
+_DEFINED = re.compile(r"^define .*$", re.M)
+_DATA = re.compile(r"ptr (?=%arg\.\w+\.4\b)")
+"""The data of an array, among what a function of Numba takes."""
 
 
 def entry(text: str, name: str, routine: Routine) -> str:
@@ -42,6 +48,8 @@ def entry(text: str, name: str, routine: Routine) -> str:
     Raises GraphError where the routine makes arrays or calls back into Python.
     """
     text = standing_alone(text, routine)
+    if routine.distinct:
+        text = _DEFINED.sub(lambda line: _DATA.sub("ptr noalias ", line[0]), text)
     # what nobody else calls is put where it is called, and loses the arguments that it has no use for
     text = re.sub(r"^define (?:linkonce_odr )?(?!internal )(?!linkonce_odr )", "define internal ", text, flags=re.M)
     return text + _entry(name, routine)
@@ -85,24 +93,42 @@ def _entry(name: str, routine: Routine) -> str:
         lines.append(f"  {fresh} = {code}")
         return fresh
 
-    def slot(kind: str) -> str:
-        place = value(f"getelementptr i64, ptr %table, i64 {next(slots)}")
-        return value(f"load {kind}, ptr {place}")
+    def field(kind: str, address: str, offset: int) -> str:
+        return value(f"load {kind}, ptr {value(f'getelementptr i8, ptr {address}, i64 {offset}')}")
 
+    def slot(kind: str) -> str:
+        return field(kind, "%table", 8 * next(slots))
+
+    arrays = slot("ptr")
     given = ["ptr %result", "ptr %error", "i64 %first", "i64 %last"]
-    for argument in routine.arguments or ():
+    for place, argument in enumerate(routine.arguments or (), 1):
         if not argument.ndim:
             kind = _KINDS[argument.dtype]
             given.append(f"{kind} {slot(kind)}")
             continue
-        size = np.dtype(argument.dtype).itemsize
-        data = value(f"load ptr, ptr {slot('ptr')}")
-        given.append(array_given(data, [slot("i64") for _ in range(argument.ndim)], size, value))
+        array, dtype = slot("ptr"), np.dtype(argument.dtype)
+        known = value(f"icmp eq ptr {field('ptr', array, KIND)}, {arrays}")
+        lines.append(f"  br i1 {known}, label %array{place}, label %wrong{place}")
+        lines.append(f"wrong{place}:\n  ret i64 {place}\narray{place}:")
+        described, flags = field("ptr", array, DTYPE), field("i32", array, FLAGS)
+        right = [
+            value(f"icmp eq i32 {field('i32', array, AXES)}, {argument.ndim}"),
+            value(f"icmp eq i32 {value(f'and i32 {flags}, {PLAIN}')}, {PLAIN}"),
+            value(f"icmp eq i32 {field('i32', described, NUMBER)}, {dtype.num}"),
+            value(f"icmp eq i8 {field('i8', described, ORDER)}, {ord(dtype.byteorder)}"),
+        ]
+        every = right[0]
+        for each in right[1:]:
+            every = value(f"and i1 {every}, {each}")
+        lines.append(f"  br i1 {every}, label %right{place}, label %wrong{place}\nright{place}:")
+        shape = field("ptr", array, SHAPE)
+        sizes = [field("i64", shape, 8 * axis) for axis in range(argument.ndim)]
+        given.append(array_given(field("ptr", array, DATA), sizes, dtype.itemsize, value))
     body = "\n".join(lines)
     return (
-        "\ndefine void @entry(ptr %table, i64 %first, i64 %last) {\n"
+        "\ndefine i64 @entry(ptr %table, i64 %first, i64 %last) {\n"
         f"  %result = alloca i64\n  %error = alloca ptr\n{body}\n"
-        f"  call i32 @{name}({', '.join(given)})\n  ret void\n}}\n"
+        f"  call i32 @{name}({', '.join(given)})\n  ret i64 0\n}}\n"
     )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from vynapse_core import Argument, GraphError, Routine, high_product
 from vynapse_numba import llvm
-from vynapse_numba.addresses import place_of
+from vynapse_numba.addresses import ARRAY
 from vynapse_numba.cache import kept
 from vynapse_numba.threads import workers
 
@@ -47,35 +47,53 @@ class Compiled:
         self.grain = max(1, routine.grain)
         self._engine, self._entry = _entry(routine)
         self._threads = threads
-        self._expected = tuple((i, np.dtype(each.dtype), each.ndim) for i, each in enumerate(arguments) if each.ndim)
-        self._given = len(arguments)
-        codes = ("q" * (1 + each.ndim) if each.ndim else _CODES[each.dtype] for each in arguments)
-        self._table = struct.Struct("".join(["@", *codes]))
+        self._arguments = arguments
+        self._numbers = tuple(i for i, each in enumerate(arguments) if not each.ndim)
+        codes = ("q" if each.ndim else _CODES[each.dtype] for each in arguments)
+        self._table = struct.Struct("".join(["@q", *codes]))
 
     def __call__(self, rows: int, *arguments: Any, grain: int = 0) -> None:
         """Do all rows, on as many threads as are worth it: by the rows that are worth one, if not those declared.
 
         Raises TypeError for an array that is not of the dtype and the number of axes declared, or not C-contiguous.
         """
-        if len(arguments) != self._given:
-            raise TypeError(f"routine {self.name}: expected {self._given} arguments, found {len(arguments)}")
-        slots: list[Any] = list(arguments)
-        for i, dtype, ndim in reversed(self._expected):
-            array = arguments[i]
-            if array.dtype != dtype or array.ndim != ndim or not array.flags.c_contiguous:
-                raise TypeError(
-                    f"routine {self.name}: argument {i} must be a C-contiguous {dtype} array with {ndim} axes, found "
-                    f"{array.dtype} {list(array.shape)}"
-                )
-            slots[i : i + 1] = (place_of(array), *array.shape)
-        table = self._table.pack(*slots)
+        if len(arguments) != len(self._arguments):
+            raise TypeError(f"routine {self.name}: expected {len(self._arguments)} arguments, found {len(arguments)}")
+        slots: list[Any] = list(map(id, arguments))
+        for i in self._numbers:
+            slots[i] = arguments[i]
+        table = self._table.pack(ARRAY, *slots)
         parts = min(-(-rows // (grain or self.grain)), 4 * self._threads if self._threads > 1 else 1)
         if parts < 2:
-            self._entry(table, 0, rows)
+            wrong = self._entry(table, 0, rows)
         else:
+            found = [0] * parts
+
+            def part(i: int) -> None:
+                found[i] = self._entry(table, rows * i // parts, rows * (i + 1) // parts)
+
             # a forked child has workers of its own
-            shared = workers(self._threads)
-            shared.run(lambda part: self._entry(table, rows * part // parts, rows * (part + 1) // parts), parts)
+            workers(self._threads).run(part, parts)
+            wrong = max(found)
+        if wrong:
+            self(rows, *self._plain(arguments, wrong - 1), grain=grain)
+
+    def _plain(self, arguments: Sequence[Any], wrong: int) -> list[Any]:
+        """Return the arguments with the one at `wrong` as an array of NumPy's own type and dtype, on the same memory.
+
+        Raises TypeError where it is not what the routine declares.
+        """
+        array, wanted = arguments[wrong], self._arguments[wrong]
+        dtype = np.dtype(wanted.dtype)
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"routine {self.name}: argument {wrong} must be an array, found {type(array).__name__}")
+        flags = array.flags
+        if array.dtype != dtype or array.ndim != wanted.ndim or not (flags.c_contiguous and flags.aligned):
+            raise TypeError(
+                f"routine {self.name}: argument {wrong} must be a C-contiguous {dtype} array with {wanted.ndim} axes, "
+                f"found {array.dtype} {list(array.shape)}"
+            )
+        return [*arguments[:wrong], array.view(np.ndarray).view(dtype), *arguments[wrong + 1 :]]
 
 
 @cache
@@ -88,11 +106,11 @@ def compiled(routine: Routine, threads: int) -> Run:
 
 
 @cache
-def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], None]]:
-    """Return the engine that holds a routine's code, and the entry in it."""
+def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], int]]:
+    """Return the engine that holds a routine's code, and the entry, which returns which argument is wrong, or 0."""
     code = kept("routine", [*source(routine), *llvm.processor(), *makers()], lambda: _made(routine))
     engine = llvm.loaded(code)
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
     return engine, kind(engine.get_function_address("entry"))
 
 
@@ -100,7 +118,7 @@ def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], None]]:
 def makers() -> tuple[str, ...]:
     """Return what a routine's code depends on besides the routine: who translates it, and how its entry is written."""
     here = Path(__file__)
-    names = ("routines.py", "entry.py", "intrinsics.py", "llvm.py")
+    names = ("routines.py", "addresses.py", "entry.py", "intrinsics.py", "llvm.py")
     files = (hashlib.sha256(here.with_name(name).read_bytes()).hexdigest() for name in names)
     return sys.version, f"numba {version('numba')}", f"numpy {np.__version__}", *files
 
@@ -113,7 +131,7 @@ def source(routine: Routine, within: tuple[Routine, ...] = ()) -> Iterator[str]:
     if routine in within:
         raise _refused(routine, "it calls itself, through its parts; write a loop")
     code = routine.function.__code__
-    yield repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, routine.arguments))
+    yield repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, routine.arguments, routine.distinct))
     for name, value in _globals(routine).items():
         if isinstance(value, Routine):
             yield name
