@@ -97,3 +97,10 @@ class Trainer(Component):
         interrupted or fails. By default it is `best`, which a trainer replaces whose `best` evaluates.
         """
         return self.best(experiment, state)
+
+    def candidate(self, experiment: "Experiment", state: Any, improved: bool) -> Solution | None:
+        """Return who sits the task's examinations after a step, or None for nobody.
+
+        `improved` says whether the best so far is new. By default it is the champion that sits them, where it is new.
+        """
+        return self.champion(experiment, state) if improved else None

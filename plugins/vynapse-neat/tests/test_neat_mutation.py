@@ -183,6 +183,17 @@ def test_links_of_the_bias_node_are_split_only_on_request() -> None:
     assert set(made.structure["source"][:, 2]) == {0, 2}
 
 
+@pytest.mark.parametrize(("old_first", "shares"), [(3, (1, 1, 1)), (4, (0.7 + 0.3**3, 0.21, 0.063))])
+def test_in_small_genomes_old_connections_are_split_first_on_request(old_first: int, shares: tuple[float, ...]) -> None:
+    layout = Layout(3, 1)
+    genes, counters = full(layout, MANY)
+    chosen = NEVER.model_copy(update={"add_node": 1.0, "old_first": old_first})
+    made, _ = mutate(genes, layout, chosen, counters, Streams(1)("m"), REFERENCE)
+    counted = np.bincount(made.structure["source"][:, 3], minlength=3)
+    expected = MANY * np.array(shares) / sum(shares)
+    assert (np.abs(counted - expected) < 4.5 * np.sqrt(expected)).all()
+
+
 @pytest.mark.parametrize("crowded", [False, True])
 def test_added_connections_are_uniform_among_all_pairs_that_may_be_joined(crowded: bool) -> None:
     inputs = 60 if crowded else 2

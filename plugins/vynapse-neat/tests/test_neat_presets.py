@@ -150,7 +150,7 @@ def test_stanleys_preset_has_the_papers_figures() -> None:
     trainer = NeatTrainer(preset="stanley2002")
     distance, rates = trainer.speciation.distance, trainer.mutation
     assert trainer.population == 150
-    assert (distance.rule, distance.excess, distance.disjoint, distance.weight) == ("stanley2002", 1.0, 1.0, 0.4)
+    assert (distance.excess, distance.disjoint, distance.weight) == (1.0, 1.0, 0.4)
     assert (trainer.speciation.threshold, trainer.speciation.control.rule) == (3.0, "fixed")
     assert (rates.weight.genome, rates.weight.perturb, rates.weight.replace) == (0.8, 0.9, 0.1)
     assert (rates.add_node, rates.add_connection) == (0.03, 0.05)
@@ -174,6 +174,15 @@ def test_jairs_preset_has_the_appendix_figures() -> None:
     assert (trainer.crossover.disable, trainer.crossover.average) == (0.75, 0.4)
     assert (trainer.mutation.add_node, trainer.mutation.add_connection) == (0.01, 0.1)
     assert trainer.mutation.weight == NeatTrainer().mutation.weight
+
+
+@pytest.mark.parametrize("preset", ["stanley2002", "jair2004"])
+def test_where_the_papers_are_silent_the_presets_are_the_authors_program(preset: Preset) -> None:
+    trainer = NeatTrainer(preset=preset)
+    # δ = E + D + c3·W: never divided by the number of genes
+    assert trainer.speciation.distance.rule == "jair2004"
+    assert (trainer.mutation.exclusive, trainer.mutation.old_first) == (True, 15)
+    assert (trainer.mating.mutate, trainer.mutation.weight.power) == (0.8, 2.5)
 
 
 def test_tensorneats_preset_has_the_defaults_of_its_classes() -> None:

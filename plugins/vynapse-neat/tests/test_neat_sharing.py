@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes
-from vynapse_neat.sharing import Shares, Sharing, proportional, ranked, shares, smoothed
-from vynapse_neat.species import Species, measured
+from vynapse_core.devices.reference import Reference
+from vynapse_neat import quotas
+from vynapse_neat.ranking import best_first
+from vynapse_neat.sharing import Shares, Sharing, shares
+from vynapse_neat.species import Species
+from vynapse_numba.device import Numba
 
 FAILED = (float("nan"), float("-inf"), float("inf"))
+DEVICE = Reference()
 fitnesses = st.one_of(
     st.floats(-1e308, 1e308), st.sampled_from([*FAILED, 0.0, -1.0, 5e-324]), st.integers(-3, 3).map(float)
 )
@@ -24,16 +29,45 @@ def grouped(*groups: list[float], improved: Any = 0, created: Any = 0, step: int
     order = np.random.default_rng(0).permutation(len(of))
     count, zeros = len(groups), np.zeros(len(groups), np.int64)
     genes = Genes(np.zeros((count, 1), np.float32))
-    best = np.full(count, np.inf)
+    nothing, sizes = np.full(count, np.inf), np.bincount(of)
     species = Species(
-        np.arange(count), zeros + created, zeros + improved, best, genes, of[order], count, np.inf, step
+        np.arange(count), zeros + created, zeros + improved, nothing, genes, of[order], sizes, nothing, nothing, count,
+        np.inf, step,
     )  # fmt: skip
     return species, fitness[order]
 
 
+def proportional(means: Any, size: int, least: int = 0) -> Any:
+    return quota_of(quotas.proportional, means, size, least)
+
+
+def smoothed(means: Any, sizes: Any, size: int, least: int) -> Any:
+    return quota_of(quotas.smoothed, means, sizes, size, least)
+
+
+def ranked(sizes: Any, size: int, least: int) -> Any:
+    return quota_of(quotas.ranked, sizes, size, least)
+
+
+def quota_of(rule: Any, known: Any, *others: Any) -> Any:
+    """Return the quotas by a rule for species that all breed, in the order of what is known of them."""
+    count = len(known)
+    quota, order, space = np.zeros((3, count), np.int64)
+    rule(np.arange(count), count, known, *others, quota, order, space, np.zeros(count))
+    return quota
+
+
+@given(st.lists(st.one_of(st.integers(0, 3).map(float), st.sampled_from([-np.inf, np.inf])), max_size=70))
+def test_better_ones_come_first_and_equals_in_their_order(worth: list[float]) -> None:
+    order, count = np.arange(len(worth) + 2), len(worth)
+    best_first(order, 1, count + 1, np.array([0.0, *worth, 0.0]), np.empty_like(order))
+    expected = sorted(range(1, count + 1), key=lambda i: -worth[i - 1])
+    assert order.tolist() == [0, *expected, count + 1]
+
+
 def given_to(*groups: list[float], size: int = 100, step: int = 0, improved: Any = 0, **options: Any) -> Shares:
     species, fitness = grouped(*groups, improved=improved, created=options.pop("created", 0), step=step)
-    return shares(species, fitness, size, step, Sharing(**options))
+    return shares(species, fitness, size, step, Sharing(**options), DEVICE)
 
 
 @given(
@@ -49,9 +83,11 @@ def test_quotas_sum_to_the_size_whatever_the_fitness(
     groups: Any, size: int, step: int, quotas: Any, least: int, elites: int
 ) -> None:
     species, fitness = grouped(*groups, created=np.arange(len(groups)))
-    species = measured(species, fitness, step // 2)
     sharing = Sharing(quotas=quotas, least=least, elites=elites, young_factor=1.5, old_factor=0.5)
-    found = shares(species, fitness, size, step, sharing)
+    found = shares(species, fitness, size, step, sharing, DEVICE)
+    compiled = shares(species, fitness, size, step, sharing, Numba(threads=1))
+    for name, array in vars(found).items():
+        np.testing.assert_array_equal(array, getattr(compiled, name), name)
     assert found.quota.sum() == size
     assert found.quota.min() >= 0
     assert (found.elites <= found.quota).all()
@@ -64,7 +100,7 @@ def test_quotas_sum_to_the_size_whatever_the_fitness(
 @settings(max_examples=60, deadline=None)
 def test_members_are_ordered_by_species_and_fitness_and_equals_by_index(groups: Any) -> None:
     species, fitness = grouped(*groups)
-    found = shares(species, fitness, 10, 0, Sharing())
+    found = shares(species, fitness, 10, 0, Sharing(), DEVICE)
     known = np.where(np.isfinite(fitness), fitness, -np.inf)
     expected = sorted(range(len(known)), key=lambda i: (species.species_of[i], -known[i], i))
     assert found.members.tolist() == expected
@@ -135,10 +171,10 @@ def test_more_than_one_species_may_be_spared() -> None:
 
 def test_only_the_two_best_species_breed_where_the_population_stagnates() -> None:
     species, fitness = grouped([1.0], [3.0], [2.0], improved=20)
-    found = shares(species, fitness, 10, 20, Sharing())
+    found = shares(species, fitness, 10, 20, Sharing(), DEVICE)
     assert (found.quota.tolist(), found.refocused) == ([0, 6, 4], True)
-    assert not shares(species, fitness, 10, 19, Sharing()).refocused
-    assert not shares(species, fitness, 10, 99, Sharing(population_stagnation=0)).refocused
+    assert not shares(species, fitness, 10, 19, Sharing(), DEVICE).refocused
+    assert not shares(species, fitness, 10, 99, Sharing(population_stagnation=0), DEVICE).refocused
 
 
 def test_young_species_are_helped_and_old_ones_held_back() -> None:
@@ -185,7 +221,7 @@ def test_smoothed_quotas_are_those_of_neat_python(species: Any, size: int, least
 def test_nothing_to_share_is_refused() -> None:
     species, fitness = grouped([1.0] * 5)
     with pytest.raises(ValueError, match="cannot share 0 offspring"):
-        shares(species, fitness, 0, 0, Sharing())
+        shares(species, fitness, 0, 0, Sharing(), DEVICE)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vynapse_core import routine
+from vynapse_neat.columns import COLUMNS, LANES, columns, compared
 from vynapse_neat.distance import PART, SIDE, Side, distance, distances
 from vynapse_neat.species import by_species
 
@@ -65,41 +66,33 @@ def nearest_compatible(
     ones, the older species gets the genome. neat-python 2.0, `DefaultSpeciesSet.speciate`.
     """
     n, existing = len(genomes), len(representatives)
-    everyone = np.arange(n, dtype=np.int64)
-    centres = _nearest_genomes(genomes, representatives, terms, device)
-    named = np.flatnonzero(centres >= 0)
-    place = _Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), True, device)
-    place.among(genomes, everyone, centres[named], np.full(len(named), OLD, np.int64), 0)
-    place.apart[centres[named]] = 0.0
-    place.species_of[centres[named]] = named
+    species_of, apart = np.empty(n, np.int64), np.empty(n, np.float64)
+    centres, since = np.empty((2, existing), np.int64)
+    place = _Placing(genomes, terms, species_of, apart, True, device)
+    least, rows = _nearest_genomes(genomes, representatives, terms, device)
+    given = (threshold, terms, *genomes.arguments, *representatives.arguments)
+    device.routine(_claimed.of(key=genomes.key))(1, least, rows, *given, centres, since, species_of, apart)
+    everyone = np.arange(n)
+    place.among(genomes, everyone, np.maximum(centres, 0), since, 0)
     founders = place.founders(existing)
+    if len(founders) == 0:
+        return Placement(species_of, centres)
     place.among(genomes, everyone, founders, founders, existing)
-    return Placement(place.species_of, np.concatenate([centres, founders]))
+    return Placement(species_of, np.concatenate([centres, founders]))
 
 
-def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device: Device) -> Array:
-    """Return for each of the representatives [S], in turn, the nearest genome that no other one has got, int64 [S].
+def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device: Device) -> tuple[Array, Array]:
+    """Return for each part of the genomes which of them is nearest to each of the representatives [S].
 
-    OLD stands where no genome is left. Of equally near ones, the first.
+    Distances float64 and rows int64, [parts, S] each. Of equally near ones, the first.
     """
-    n, existing = len(genomes), len(representatives)
-    parts = -(-n // PART)
+    parts, existing = -(-len(genomes) // PART), len(representatives)
     least, rows = np.empty((parts, existing), np.float64), np.empty((parts, existing), np.int64)
+    among = columns(representatives, np.arange(existing), terms, device)
+    scratch = np.empty((3, parts, LANES), np.float64)
     run = device.routine(_nearest.of(key=genomes.key))
-    run(parts, terms, *genomes.arguments, *representatives.arguments, least, rows)
-    centres: Array = np.full(existing, OLD, np.int64)
-    if n:
-        centres = rows[least.argmin(0), np.arange(existing)]
-    centres[n:] = OLD
-    if len(set(centres[:n].tolist())) < min(existing, n):
-        everyone = np.arange(n, dtype=np.int64)
-        for each in range(1, min(existing, n)):
-            taken = centres[:each]
-            if (taken == centres[each]).any():
-                apart = distances(genomes, everyone, representatives, np.array([each]), terms, device)[:, 0]
-                apart[taken] = np.inf
-                centres[each] = apart.argmin()
-    return centres
+    run(parts, existing, terms, *genomes.arguments, *among.arguments, *scratch, least, rows)
+    return least, rows
 
 
 @dataclass(frozen=True)
@@ -113,13 +106,25 @@ class _Placing:
     nearest: bool
     device: Device
 
-    def among(self, others: Side, rows: Array, columns: Array, since: Array, offset: int) -> None:
-        """Compare `rows` with `others[columns]`, species from `offset` on, each with those founded before it."""
-        if len(rows) == 0 or len(columns) == 0:
+    def among(self, others: Side, rows: Array, those: Array, since: Array, offset: int) -> None:
+        """Compare `rows` with `others[those]`, species from `offset` on, each with those founded before it."""
+        if len(rows) == 0 or len(those) == 0:
             return
-        run = self.device.routine(_among.of(key=self.genomes.key))
-        given = (rows, columns, since, offset, int(self.nearest), self.terms)
-        run(len(rows), *given, *self.genomes.arguments, *others.arguments, self.species_of, self.apart)
+        among = columns(others, those, self.terms, self.device)
+        parts = -(-len(rows) // PART)
+        self.device.routine(_among.of(key=self.genomes.key))(
+            parts,
+            rows,
+            since,
+            offset,
+            int(self.nearest),
+            self.terms,
+            *self.genomes.arguments,
+            *among.arguments,
+            *np.empty((3, parts, LANES), np.float64),
+            self.species_of,
+            self.apart,
+        )
 
     def founders(self, offset: int) -> Array:
         """Let those without a species found some, from `offset` on, and place all others; return the founders."""
@@ -212,57 +217,114 @@ def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device:
 
 
 @routine(
-    f"int64[:], int64[:], int64[:], int64, int64, float64[:], {SIDE}, {SIDE}, int64[:], float64[:]",
-    grain=512,
+    f"int64[:], int64[:], int64, int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], "
+    "int64[:], float64[:]",
+    grain=32,
+    distinct=True,
 )
 def _among(
-    first: int, last: int, rows: Array, columns: Array, since: Array, offset: int, nearest: int, terms: Array,
-    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
-    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
-    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
-    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
-    species_of: Array, apart: Array,
+    first: int, last: int, rows: Array, since: Array, offset: int, nearest: int, terms: Array,
+    connections: Array, keys: Array, values: Array, enabled: Array,
+    nodes: Array, node: Array, activation: Array, aggregation: Array,
+    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
+    found: Array, matching: Array, beyond: Array, species_of: Array, apart: Array,
 ) -> None:  # fmt: skip
-    for i in range(first, last):
-        row = rows[i]
-        for j in range(len(columns)):
-            if since[j] >= row:
-                break
-            found = distance(
-                terms, apart[row],
-                row, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
-                columns[j], connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
-            )  # fmt: skip
-            if found < apart[row]:
-                species_of[row] = offset + j
-                if nearest == 0:
-                    break
-                apart[row] = found
-
-
-@routine(f"float64[:], {SIDE}, {SIDE}, float64[:, :], int64[:, :]", grain=4)
-def _nearest(
-    first: int, last: int, terms: Array,
-    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
-    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
-    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
-    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
-    least: Array, rows: Array,
-) -> None:  # fmt: skip
+    """Place the rows of the parts from `first` to `last` among columns, each with those that were founded before it."""
     for part in range(first, last):
-        for j in range(least.shape[1]):
+        for i in range(part * PART, min(part * PART + PART, len(rows))):
+            row = rows[i]
+            place = 0
+            while place < len(since) and (nearest or since[place] < row):
+                block = place // LANES
+                compared(
+                    terms, found[part], matching[part], beyond[part],
+                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
+                )  # fmt: skip
+                for s in range(min(LANES, len(since) - place)):
+                    if since[place + s] < row and found[part, s] < apart[row]:
+                        species_of[row] = offset + place + s
+                        if nearest == 0:
+                            place = len(since)
+                            break
+                        apart[row] = found[part, s]
+                place += LANES
+
+
+@routine(
+    f"int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], float64[:, :], int64[:, :]",
+    grain=32,
+    distinct=True,
+)
+def _nearest(
+    first: int, last: int, count: int, terms: Array,
+    connections: Array, keys: Array, values: Array, enabled: Array,
+    nodes: Array, node: Array, activation: Array, aggregation: Array,
+    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
+    found: Array, matching: Array, beyond: Array, least: Array, rows: Array,
+) -> None:  # fmt: skip
+    """Find for each column the nearest genome in each of the parts from `first` to `last`."""
+    for part in range(first, last):
+        for j in range(count):
             least[part, j] = np.inf
             rows[part, j] = part * PART
-        for row in range(part * PART, min(part * PART + PART, connections_a.shape[0])):
-            for j in range(least.shape[1]):
-                found = distance(
-                    terms, least[part, j],
-                    row, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
-                    j, connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+        for row in range(part * PART, min(part * PART + PART, connections.shape[0])):
+            for block in range(all_keys.shape[0]):
+                compared(
+                    terms, found[part], matching[part], beyond[part],
+                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
                 )  # fmt: skip
-                if found < least[part, j]:
-                    least[part, j] = found
-                    rows[part, j] = row
+                for s in range(min(LANES, count - block * LANES)):
+                    if found[part, s] < least[part, block * LANES + s]:
+                        least[part, block * LANES + s] = found[part, s]
+                        rows[part, block * LANES + s] = row
+
+
+@routine(f"float64[:, :], int64[:, :], float64, float64[:], {SIDE}, {SIDE}, int64[:], int64[:], int64[:], float64[:]")
+def _claimed(
+    first: int, last: int, least: Array, rows: Array, threshold: float, terms: Array,
+    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
+    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
+    centres: Array, since: Array, species_of: Array, apart: Array,
+) -> None:  # fmt: skip
+    """Give each representative, in turn, the nearest genome that no other one has got; OLD where none is left.
+
+    That genome is of its species; all others have none yet. A species without a centre counts as founded by nobody.
+    """
+    population = len(species_of)
+    for row in range(population):
+        species_of[row] = -1
+        apart[row] = threshold
+    for j in range(len(centres)):
+        centres[j] = OLD
+        since[j] = population
+        if j >= population:
+            continue
+        nearest = 0
+        for part in range(1, least.shape[0]):
+            if least[part, j] < least[nearest, j]:
+                nearest = part
+        row = rows[nearest, j]
+        if species_of[row] >= 0:
+            best = np.inf
+            for other in range(population):
+                if species_of[other] < 0:
+                    found = distance(
+                        terms, best,
+                        other, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a,
+                        aggregation_a,
+                        j, connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+                    )  # fmt: skip
+                    if found < best or species_of[row] >= 0:
+                        best = min(best, found)
+                        row = other
+        centres[j] = row
+        since[j] = OLD
+        species_of[row] = j
+        apart[row] = 0.0
 
 
 @routine(f"int64[:], int64, int64, float64[:], {SIDE}, int64[:], float64[:], int64[:], int64[:]")

@@ -141,6 +141,7 @@ def levelled(
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int64, int64, int64, int64",
     grain=8,
+    distinct=True,
 )
 def decode(
     first: Any, last: Any,

@@ -138,13 +138,44 @@ def distances(some: Side, rows: Array, others: Side, columns: Array, terms: Arra
 
 
 @routine_part
+def size_of(terms: Any, n: Any, m: Any) -> Any:
+    """Return the N of a rule for genomes of n and m connections."""
+    larger = max(np.float64(n), np.float64(m))
+    return 1.0 if larger < terms[3] else max(larger, 1.0)
+
+
+@routine_part
+def apart_by_innovation(terms: Any, n: Any, m: Any, matching: Any, excess: Any, difference: Any) -> Any:
+    """Return the distance of genomes of n and m connections, of which some match and some are excess genes."""
+    size = size_of(terms, n, m)
+    disjoint = np.float64(n) + np.float64(m) - 2.0 * matching - excess
+    mean = difference / max(matching, 1.0)
+    return terms[0] * excess / size + terms[1] * disjoint / size + terms[2] * mean
+
+
+@routine_part
+def apart_by_ends(terms: Any, n: Any, m: Any, matching: Any, difference: Any) -> Any:
+    """Return the distance of n and m connections, of which some match."""
+    unmatched = np.float64(n) + np.float64(m) - 2.0 * matching
+    return (terms[1] * unmatched + terms[2] * difference) / size_of(terms, n, m)
+
+
+@routine_part
+def apart_by_nodes(terms: Any, n: Any, m: Any, matching: Any, difference: Any) -> Any:
+    """Return the distance of n and m nodes, of which some match."""
+    unmatched = np.float64(n) + np.float64(m) - 2.0 * matching
+    counted = max(max(np.float64(n), np.float64(m)) - terms[6], 1.0)
+    return (terms[1] * unmatched + terms[2] * difference) / counted
+
+
+@routine_part
 def distance(
     terms: Array, limit: float,
     a: int, connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
     nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
     b: int, connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
     nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
-) -> float:  # fmt: skip
+) -> Any:  # fmt: skip
     """Return the distance of row `a` of one side from row `b` of another.
 
     Where it is not less than `limit`, any number that is not may come instead.
@@ -153,7 +184,7 @@ def distance(
     excess, disjoint, weight, disabled = terms[0], terms[1], terms[2], terms[5]
     by_ends = terms[4] != 0.0
     larger, smaller = max(n, m), min(n, m)
-    size = 1.0 if larger < terms[3] else np.float64(max(larger, 1))
+    size = size_of(terms, n, m)
     rest = disjoint if by_ends else min(excess, disjoint)
     # a bound is a little less than what it bounds, whatever the rounding
     enough = limit * 1.000001
@@ -179,19 +210,17 @@ def distance(
         if (i + j) & 62 == 0 and rest * np.float64(unmatched) / size + weight * difference / divisor >= enough:
             return np.inf
     left = n - i + m - j
+    matching = np.float64((n + m - left - unmatched) // 2)
     if not by_ends:
-        matching = (n + m - left - unmatched) // 2
-        mean = difference / np.float64(max(matching, 1))
-        apart: float = excess * np.float64(left) / size + disjoint * np.float64(unmatched) / size + weight * mean
-        return apart
-    total: float = (disjoint * np.float64(unmatched + left) + weight * difference) / size
+        return apart_by_innovation(terms, n, m, matching, np.float64(left), difference)
+    total = apart_by_ends(terms, n, m, matching, difference)
     if total >= enough:
         return np.inf
     n, m = nodes_a[a], nodes_b[b]
     biases_a, biases_b = keys_a.shape[1], keys_b.shape[1]
     responses_a, responses_b = biases_a + node_a.shape[1], biases_b + node_b.shape[1]
     response = values_a.shape[1] > responses_a
-    i, j, unmatched, difference = 0, 0, 0, 0.0
+    i, j, matching, difference = 0, 0, np.float64(0.0), 0.0
     while i < n and j < m:
         if node_a[a, i] == node_b[b, j]:
             difference += abs(np.float64(values_a[a, biases_a + i]) - np.float64(values_b[b, biases_b + j]))
@@ -201,17 +230,14 @@ def distance(
                 difference += 1.0
             if aggregation_a[a, i] != aggregation_b[b, j]:
                 difference += 1.0
+            matching += 1.0
             i += 1
             j += 1
+        elif node_a[a, i] < node_b[b, j]:
+            i += 1
         else:
-            unmatched += 1
-            if node_a[a, i] < node_b[b, j]:
-                i += 1
-            else:
-                j += 1
-    unmatched += n - i + m - j
-    counted = max(np.float64(max(n, m)) - terms[6], 1.0)
-    total += (disjoint * np.float64(unmatched) + weight * difference) / counted
+            j += 1
+    total += apart_by_nodes(terms, n, m, matching, difference)
     return total
 
 
@@ -253,7 +279,8 @@ def shell_sorted(row: int, n: int, keys: Array, values: Array, enabled: Array) -
 @routine(
     "int32[:], int32[:, :], int32[:, :], float32[:, :], int32[:, :], int64[:, :], "
     "int64[:, :], float32[:, :], int32[:, :]",
-    grain=4,
+    grain=64,
+    distinct=True,
 )
 def _by_ends(
     first: int, last: int, connections: Array, source: Array, target: Array, values: Array, enabled: Array,

@@ -72,10 +72,20 @@ def below(bits: Any, n: Any) -> Any:
 def normal(share: Any) -> Any:
     """Return the standard normal quantile of a share in (0, 1), to 1 part in 10^7 (Wichura 1988, algorithm AS 241)."""
     q = share - 0.5
-    if abs(q) <= NEAR:
-        r = NEAR_2 - q * q
-        return q * (((A3 * r + A2) * r + A1) * r + A0) / (((B3 * r + B2) * r + B1) * r + 1.0)
-    r = math.sqrt(-math.log(min(share, 1.0 - share)))
+    return central(q) if abs(q) <= NEAR else tail(q)
+
+
+@routine_part
+def central(q: Any) -> Any:
+    """Return the quantile of the share q + 1/2, for |q| <= NEAR."""
+    r = NEAR_2 - q * q
+    return q * (((A3 * r + A2) * r + A1) * r + A0) / (((B3 * r + B2) * r + B1) * r + 1.0)
+
+
+@routine_part
+def tail(q: Any) -> Any:
+    """Return the quantile of the share q + 1/2, for |q| > NEAR."""
+    r = math.sqrt(-math.log(min(0.5 + q, 0.5 - q)))
     if r <= FAR:
         r -= TAIL
         size = (((C3 * r + C2) * r + C1) * r + C0) / ((D2 * r + D1) * r + 1.0)

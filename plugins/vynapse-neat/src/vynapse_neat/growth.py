@@ -22,6 +22,7 @@ from vynapse_neat.rates import (
     DELETE_CONNECTION,
     DELETE_NODE,
     FROM_OUTPUTS,
+    OLD_FIRST,
     RECURRENT_SHARE,
     SHARPNESS,
     SINGLE,
@@ -55,6 +56,8 @@ ADDS_NODE, ADDS_CONNECTION, DELETES_NODE, DELETES_CONNECTION = 1, 2, 4, 8
 """What happens to a child's structure: a sum of these."""
 TRIES = 24
 """Pairs that are drawn before all are looked through: 24 fail where 9 in 10 pairs are taken 1 time in 12."""
+PASSED_OVER = 0.3
+"""Probability that an old connection is not split where old ones come first: that of NEAT C++."""
 
 STRUCTURE, PAIRS, FOUND = PURPOSE * np.arange(9, 12)
 OF_NODE, OF_CONNECTION, OF_LESS_NODES, OF_LESS_CONNECTIONS, OF_CYCLIC, SPLIT, GONE_NODE, GONE_CONNECTION = (
@@ -131,6 +134,16 @@ def connection_deleted(cells: Any, values: Any, sizes: Any, seed: Any) -> None:
 
 
 @routine_part
+def among_oldest(share: Any, n: Any) -> Any:
+    """Return which of n, oldest first, a share in [0, 1) picks, each being passed over; where all are, the oldest."""
+    picked = np.int64(0)
+    while share < PASSED_OVER and picked < n:
+        share /= PASSED_OVER
+        picked += 1
+    return picked if picked < n else np.int64(0)
+
+
+@routine_part
 def split_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
     """Return the key of a node to be added: the innovation of the connection it splits; ABSENT where none can be."""
     source, enabled = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, ENABLED)
@@ -144,6 +157,8 @@ def split_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
     if candidates == 0:
         return ABSENT
     left = below(word(seed, SPLIT), active if active > 0 else candidates)
+    if active > 0 and connections < rates[OLD_FIRST]:
+        left = among_oldest(unit(word(seed, SPLIT)), active)
     for k in range(connections):
         if cells[source + k] != kept and (active == 0 or cells[enabled + k] == 1):
             if left == 0:

@@ -39,6 +39,7 @@ from vynapse_neat.workspace import (
     FATHER,
     FIXED,
     GENES,
+    LANES,
     MOTHER,
     RESPONSE,
     VALUES,
@@ -61,7 +62,9 @@ NEW_ACTIVATION, NEW_AGGREGATION, NEW_WEIGHT = CHOSEN + np.arange(3)
 
 
 @routine_part
-def mutated(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any) -> None:
+def mutated(
+    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any, noises: Any
+) -> None:  # fmt: skip
     """Mutate a child, but for what it adds: that is proposed in `keys` [P, 2], a node and a connection."""
     hidden, links = nodes_of(cells, sizes, CHILD) - sizes[FIXED], connections_of(cells, sizes, CHILD)
     plan = planned(seed, hidden, links, rates)
@@ -77,13 +80,14 @@ def mutated(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any
     grows = keys[row, 0] != ABSENT or keys[row, 1] != ABSENT
     shrinks = nodes_of(cells, sizes, CHILD) - sizes[FIXED] < hidden or connections_of(cells, sizes, CHILD) < links
     if rates[EXCLUSIVE] == 0.0 or not (grows or shrinks):
-        numbers_changed(cells, values, sizes, rates, seed)
+        numbers_changed(cells, values, sizes, rates, seed, noises)
 
 
 @routine(
     f"int64[:], int64[:], uint8[:], uint8[:], uint64[:], float64[:], float64[:], int64[:], {GENES}, {GENES}, "
-    "int64[:, :], int32[:, :], float32[:, :]",
+    "int64[:, :], int32[:, :], float32[:, :], float64[:, :]",
     grain=256,
+    distinct=True,
 )
 def bred(
     first: int, last: int, mothers: Any, fathers: Any, equal: Any, mutating: Any, words: Any, crossing: Any, rates: Any,
@@ -92,10 +96,10 @@ def bred(
     innovation: Any, source: Any, target: Any, enabled: Any,
     c_values: Any, c_nodes: Any, c_connections: Any, c_node: Any, c_activation: Any, c_aggregation: Any,
     c_innovation: Any, c_source: Any, c_target: Any, c_enabled: Any,
-    keys: Any, all_cells: Any, all_reals: Any,
+    keys: Any, all_cells: Any, all_reals: Any, all_noises: Any,
 ) -> None:  # fmt: skip
     """Make children, and write what they propose to add. Rows are done one after the other in the first's workspace."""
-    cells, reals = all_cells[first], all_reals[first]
+    cells, reals, noises = all_cells[first], all_reals[first], all_noises[first]
     for row in range(first, last):
         seed = words[row]
         one, other = mothers[row], fathers[row]
@@ -128,7 +132,7 @@ def bred(
         keys[row, 0] = ABSENT
         keys[row, 1] = ABSENT
         if mutating[row]:
-            mutated(cells, reals, sizes, rates, seed, row, keys)
+            mutated(cells, reals, sizes, rates, seed, row, keys, noises)
         stored(
             cells,
             reals,
@@ -148,7 +152,7 @@ def bred(
         )
 
 
-@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=4096)
+@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=4096, distinct=True)
 def grown(
     first: int, last: int, words: Any, rates: Any, sizes: Any, keys: Any, numbers: Any,
     values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
@@ -228,6 +232,7 @@ class Breeding:
         # one for each row that a thread may begin with; only those are ever touched
         spaces = max(n, 1)
         cells, reals = np.empty((spaces, known[ALL_CELLS]), np.int32), np.empty((spaces, 3 * known[VALUES]), np.float32)
+        noises = np.empty((spaces, 2 * LANES), np.float64)
         table, rule = rates_table(rates, len(layout.activations)), crossing_table(crossing)
         flags = [np.ascontiguousarray(each, np.bool_).view(np.uint8) for each in (equal, mutating)]
         widths = _widths(genes, room, layout.fixed)
@@ -235,8 +240,21 @@ class Breeding:
             new = _unset(layout, n, *widths)
             of_new = arrays(new)
             self.bred(
-                n, mothers, fathers, *flags, words, rule, table, known, *arrays(genes), *of_new, keys, cells, reals
-            )  # fmt: skip
+                n,
+                mothers,
+                fathers,
+                *flags,
+                words,
+                rule,
+                table,
+                known,
+                *arrays(genes),
+                *of_new,
+                keys,
+                cells,
+                reals,
+                noises,
+            )
             needed = _widths(new, room, layout.fixed)
             if needed[0] <= widths[0] and needed[1] <= widths[1]:
                 break

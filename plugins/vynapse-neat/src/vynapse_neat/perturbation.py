@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import routine_part
-from vynapse_neat.draws import PURPOSE, below, high, low, normal, unit, word
+from vynapse_neat.draws import NEAR, PURPOSE, below, central, high, low, normal, tail, unit, word
 from vynapse_neat.rates import (
     ACTIVATION_RATE,
     AGGREGATION_RATE,
@@ -41,6 +41,7 @@ from vynapse_neat.workspace import (
     ENABLED,
     FIXED,
     INPUTS,
+    LANES,
     LINKS,
     OUTPUTS,
     RESPONSE,
@@ -81,36 +82,51 @@ def fresh(bits: Any, rates: Any, kind: Any) -> Any:
 
 
 @routine_part
-def changed(values: Any, first: Any, last: Any, seed: Any, draws: Any, rates: Any, kind: Any) -> None:
-    """Perturb or replace the values `first` to `last`, or leave them, each by itself."""
-    perturb, either = rates[kind + PERTURB], rates[kind + EITHER]
-    power, is_normal = rates[kind + POWER], rates[kind + NOISE] != 0.0
-    for k in range(first, last):
-        bits = word(seed, draws + k - first)
-        share = high(bits)
-        if share < perturb:
-            values[k] = within(np.float64(values[k]) + noise(low(bits), is_normal, power), rates, kind)
-        elif share < either:
-            values[k] = fresh(bits, rates, kind)
+def changed(values: Any, first: Any, last: Any, seed: Any, draws: Any, rates: Any, kind: Any, noises: Any) -> None:
+    """Perturb or replace the values `first` to `last`, or leave them, each by itself.
+
+    It goes by LANES values at a time, up to LANES - 1 of which lie past the last and are written as they were.
+    """
+    perturb, either, least, most = rates[kind + PERTURB], rates[kind + EITHER], rates[kind + LEAST], rates[kind + MOST]
+    power, mean, spread = rates[kind + POWER], rates[kind + MEAN], rates[kind + SPREAD]
+    perturb_normal, fresh_normal = rates[kind + NOISE] != 0.0, rates[kind + FRESH] != 0.0
+    for k in range(first, last, LANES):
+        for s in range(LANES):
+            noises[s] = low(word(seed, draws + k - first + s)) - 0.5
+        if perturb_normal or fresh_normal:
+            for s in range(LANES):
+                noises[LANES + s] = central(noises[s])
+            # few are far from the middle, and only they need a logarithm
+            for s in range(LANES):
+                if abs(noises[s]) > NEAR:
+                    noises[LANES + s] = tail(noises[s])
+        for s in range(LANES):
+            share, before = high(word(seed, draws + k - first + s)), np.float64(values[k + s])
+            even = 2.0 * noises[s]
+            noise, new = noises[LANES + s] if perturb_normal else even, noises[LANES + s] if fresh_normal else even
+            moved = min(max(before + noise * power, least), most)
+            drawn = min(max(mean + new * spread, least), most)
+            after = moved if share < perturb else (drawn if share < either else before)
+            values[k + s] = after if k + s < last else before
 
 
 @routine_part
-def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any) -> None:
+def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, noises: Any) -> None:
     """Change the weights, biases and responses of a child."""
     first = CHILD * sizes[VALUES]
     nodes = nodes_of(cells, sizes, CHILD)
     own = unit(word(seed, OF_WEIGHTS)) < rates[WEIGHT + GENOME]
     also = own if rates[WITH_WEIGHTS] != 0.0 else unit(word(seed, OF_BIASES)) < rates[BIAS + GENOME]
     if own:
-        changed(values, first, first + connections_of(cells, sizes, CHILD), seed, WEIGHTS, rates, WEIGHT)
+        changed(values, first, first + connections_of(cells, sizes, CHILD), seed, WEIGHTS, rates, WEIGHT, noises)
     first += sizes[LINKS]
     if also and sizes[BIAS_NODE] == 0:
-        changed(values, first + sizes[INPUTS], first + nodes, seed, BIASES, rates, BIAS)
+        changed(values, first + sizes[INPUTS], first + nodes, seed, BIASES, rates, BIAS, noises)
     first += sizes[WIDE]
     if sizes[RESPONSE] != 0 and unit(word(seed, OF_RESPONSES)) < rates[RESPONSES + GENOME]:
         outputs, hidden = first + sizes[INPUTS], first + sizes[FIXED]
-        changed(values, outputs, outputs + sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES)
-        changed(values, hidden, first + nodes, seed, FACTORS + sizes[FIXED], rates, RESPONSES)
+        changed(values, outputs, outputs + sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES, noises)
+        changed(values, hidden, first + nodes, seed, FACTORS + sizes[FIXED], rates, RESPONSES, noises)
 
 
 @routine_part
@@ -129,10 +145,11 @@ def choices_changed(cells: Any, sizes: Any, rates: Any, seed: Any) -> None:
                 cells[aggregation + k] = below(word(seed, draws + 3), sizes[AGGREGATIONS])
     enabled, connections = at_connection(sizes, CHILD, ENABLED), connections_of(cells, sizes, CHILD)
     if rates[FLIP] > 0.0:
-        for k in range(connections):
-            bits = word(seed, FLAGS + k)
-            if unit(bits) < rates[FLIP]:
-                cells[enabled + k] = np.int64((bits & BIT_0) != NO)
+        for k in range(0, connections, LANES):
+            for s in range(LANES):
+                bits, before = word(seed, FLAGS + k + s), np.int64(cells[enabled + k + s])
+                drawn = unit(bits) < rates[FLIP] and k + s < connections
+                cells[enabled + k + s] = np.int64(bits & BIT_0) if drawn else before
     if rates[TOGGLE] > 0.0 and connections > 0 and unit(word(seed, OF_TOGGLE)) < rates[TOGGLE]:
         k = enabled + below(word(seed, WHICH_TOGGLED), connections)
         cells[k] = 1 - cells[k]

@@ -30,9 +30,16 @@ def _around_zero(perturb: float, replace: float, power: float, most: float) -> T
 
 _ALWAYS_MATED: Table = {"crossover": 1.0, "interspecies": 0.0, "mutate": 1.0}
 
+_PROGRAM: Table = {"exclusive": True, "old_first": 15}
+"""How NEAT C++ adds structure, of which the papers say nothing."""
+
 TRAINERS: Mapping[str, Table] = {
     # the defaults of all tables are the paper's
-    "stanley2002": {},
+    "stanley2002": {
+        # the paper lets N be 1 in small genomes; its program does in all, else large ones are all of one species
+        "speciation": {"distance": {"rule": "jair2004", "excess": 1.0, "disjoint": 1.0, "weight": 0.4}},
+        "mutation": _PROGRAM,
+    },
     "jair2004": {
         "population": 256,
         "speciation": {
@@ -44,7 +51,7 @@ TRAINERS: Mapping[str, Table] = {
         "sharing": {"stagnation": 0, "population_stagnation": 0, "worst_age": 30},
         "mating": {"interspecies": 0.05},
         "crossover": {"average": 0.4},
-        "mutation": {"add_node": 0.01, "add_connection": 0.1},
+        "mutation": {**_PROGRAM, "add_node": 0.01, "add_connection": 0.1},
     },
     "neat-python": {
         "population": 150,

@@ -95,6 +95,9 @@ class Rates(Settings):
     """Whether a child whose structure changes keeps its weights, biases and responses."""
     split_bias: bool = False
     """Whether connections from a bias node may be split."""
+    old_first: int = Field(0, ge=0)
+    """In a genome with fewer connections than this, a new node splits the oldest enabled one, but passes over each with
+    probability 0.3; 0: any with the same probability. In the authors' own program, 15."""
     recurrent: float | None = Field(None, ge=0, le=1)
     """Where genomes may be recurrent: the probability that an added connection is sought among those that close a cycle
     and not among the others; None: among all."""
@@ -120,14 +123,14 @@ WEIGHT, BIAS, RESPONSES = np.arange(0, 30, 10)
 (
     WITH_WEIGHTS, ADD_NODE, ADD_CONNECTION, DELETE_NODE, DELETE_CONNECTION, TOGGLE, REENABLE, FLIP, ACTIVATION_RATE,
     AGGREGATION_RATE, CHOICES, OUTPUTS_DRAW, SINGLE, EXCLUSIVE, SPLIT_BIAS, RECURRENT_SHARE, FROM_OUTPUTS, TARGET_NODES,
-    TARGET_CONNECTIONS, SHARPNESS,
-) = range(30, 50)  # fmt: skip
+    TARGET_CONNECTIONS, SHARPNESS, OLD_FIRST,
+) = range(30, 51)  # fmt: skip
 """Places in the table of rates."""
 
 
 @cache
 def rates_table(rates: Rates, activations: int) -> Array:
-    """Return the numbers of `rates` for routines, for so many activations: float64 [50]."""
+    """Return the numbers of `rates` for routines, for so many activations: float64 [51]."""
     never = Change(genome=0.0)
     table = [
         *_changes(rates.weight),
@@ -153,6 +156,7 @@ def rates_table(rates: Rates, activations: int) -> Array:
         math.inf if rates.target_nodes is None else rates.target_nodes,
         math.inf if rates.target_connections is None else rates.target_connections,
         rates.sharpness,
+        rates.old_first,
     ]
     numbers = np.array(table, np.float64)
     numbers.flags.writeable = False

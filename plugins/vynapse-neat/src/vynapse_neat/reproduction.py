@@ -34,40 +34,45 @@ class Parents:
 def parents(shares: Shares, fitness: Array, mating: Mating, rng: Stream, device: Device) -> Parents:
     """Draw the parents of a generation: as many as `shares.quota` says, of each species, by `fitness` float64 [P]."""
     n = int(shares.quota.sum())
-    ends = np.cumsum(shares.quota)
-    found = Parents(np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8), np.empty(n, np.uint8))
+    mothers, fathers = np.empty((2, n), np.int64)
+    equal, mutating = np.empty((2, n), np.uint8)
     device.routine(mated)(
         n,
-        np.repeat(np.arange(len(ends)), shares.quota),
-        ends - shares.quota,
+        shares.quota,
         shares.elites,
         shares.members,
         shares.first,
         shares.parents,
         fitness,
-        np.array([mating.crossover, mating.interspecies, mating.mutate]),
+        mating.crossover,
+        mating.interspecies,
+        mating.mutate,
         rng.words(n),
-        found.mothers,
-        found.fathers,
-        found.equal,
-        found.mutating,
+        mothers,
+        fathers,
+        equal,
+        mutating,
     )
-    return found
+    return Parents(mothers, fathers, equal, mutating)
 
 
 @routine(
-    "int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], uint64[:], int64[:], "
+    "int64[:], int64[:], int64[:], int64[:], int64[:], float64[:], float64, float64, float64, uint64[:], int64[:], "
     "int64[:], uint8[:], uint8[:]",
     grain=4096,
+    distinct=True,
 )
 def mated(
-    first: int, last: int, species: Any, begin: Any, elites: Any, members: Any, start: Any, breeding: Any, fitness: Any,
-    rates: Any, words: Any, mothers: Any, fathers: Any, equal: Any, mutating: Any,
+    first: int, last: int, quota: Any, elites: Any, members: Any, start: Any, breeding: Any, fitness: Any,
+    crossover: Any, interspecies: Any, mutate: Any, words: Any, mothers: Any, fathers: Any, equal: Any, mutating: Any,
 ) -> None:  # fmt: skip
     """Draw the parents of children, each of a species."""
+    own, begin = np.int64(0), np.int64(0)
     for child in range(first, last):
-        own, seed = species[child], words[child]
-        place = child - begin[own]
+        while child >= begin + quota[own]:
+            begin += quota[own]
+            own += 1
+        seed, place = words[child], child - begin
         equal[child] = 0
         fathers[child] = -1
         if place < elites[own]:
@@ -76,10 +81,10 @@ def mated(
             continue
         mother = members[start[own] + below(word(seed, 0), breeding[own])]
         mutating[child] = 1
-        if high(word(seed, 1)) < rates[0]:
-            mutating[child] = 1 if high(word(seed, 2)) < rates[2] else 0
+        if high(word(seed, 1)) < crossover:
+            mutating[child] = 1 if high(word(seed, 2)) < mutate else 0
             of, drawn = own, below(word(seed, 3), breeding[own])
-            if len(start) > 1 and high(word(seed, 4)) < rates[1]:
+            if len(start) > 1 and high(word(seed, 4)) < interspecies:
                 of = below(word(seed, 5), len(start) - 1)
                 of += 1 if of >= own else 0
                 drawn = below(word(seed, 3), breeding[of])

@@ -8,26 +8,26 @@ population's size: a population cannot die out.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Settings
-from vynapse_neat.species import Measure, by_species, worths
+from vynapse_core import Settings, routine, routine_part
+from vynapse_neat.quotas import proportional, ranked, smoothed
+from vynapse_neat.ranking import best_first
+from vynapse_neat.species import Measure, means_of_finite
 
 if TYPE_CHECKING:
-    from vynapse_core import Array
+    from vynapse_core import Array, Device
     from vynapse_neat.species import Species
 
 Quotas: TypeAlias = Literal["proportional", "neat-python", "tensorneat"]
 
 LARGE = 1e280
 """A fitness that lies further from 0 is scaled down before sums are made of it."""
-FEW = 512
-"""So many individuals are soonest sorted by two keys at once."""
 
 
 class Sharing(Settings):
@@ -87,173 +87,220 @@ class Shares:
     """Whether only the two best species breed because the population stagnates: `refocused` in `species` is due."""
 
 
-def shares(species: Species, fitness: Array, size: int, step: int, sharing: Sharing) -> Shares:
+def shares(species: Species, fitness: Array, size: int, step: int, sharing: Sharing, device: Device) -> Shares:
     """Return the shares in a next generation of `size` individuals, by `fitness` float64 [P].
 
     `species` have been `measured` in this step. Where no fitness is finite, nobody is better than another: all species
     breed, and have equal quotas. A fitness that is not finite counts as the lowest in all else. Raises ValueError
     where there is no species, or nobody to be born.
     """
-    count = len(species)
+    count, population = len(species), len(fitness)
     if count == 0 or size < 1:
         raise ValueError(f"cannot share {size} offspring among {count} species")
-    of, sizes = species.species_of, species.sizes
-    finite = np.isfinite(fitness)
-    known = fitness if finite.all() else np.where(finite, fitness, -np.inf)
-    members, first = _best_first(of, known, count), np.cumsum(sizes) - sizes
-    worth = known[members[first]] if sharing.measure == "best" else worths(species, known, sharing.measure)
-    ranking = np.argsort(-worth, kind="stable")
-    stagnant, refocused = _stagnant(species, ranking, step, sharing)
-    if not finite.any():
-        stagnant, refocused = np.zeros(count, np.bool_), False
-    breeding = np.flatnonzero(~stagnant)
-    quota = np.zeros(count, np.int64)
-    if sharing.quotas == "neat-python":
-        means = _means(of, sizes, known, ~stagnant[of] & finite, False)[breeding]
-        quota[breeding] = smoothed(means, sizes[breeding], size, max(sharing.least, sharing.elites))
-    elif sharing.quotas == "tensorneat":
-        best_first = ranking[~stagnant[ranking]]
-        quota[best_first] = ranked(sizes[best_first], size, sharing.least)
-    else:
-        age = step - species.created
-        factors = np.where(age < sharing.young_age, sharing.young_factor, 1.0)
-        factors *= np.where(age > sharing.old_age, sharing.old_factor, 1.0)
-        means = (_means(of, sizes, known, finite, True) * factors)[breeding]
-        quota[breeding] = proportional(means, size, sharing.least)
-    fit = np.bincount(of[finite], minlength=count)
-    parents = np.ceil(sharing.survival * sizes - 1e-9).astype(np.int64)
-    parents = np.minimum(np.maximum(parents, sharing.fewest_parents), np.where(fit > 0, fit, sizes))
-    elites = np.maximum(np.where(sizes > sharing.champion_size, 1, 0), sharing.elites)
-    return Shares(
-        quota=quota,
-        elites=np.minimum(np.minimum(elites, quota), fit),
-        members=members,
-        first=first,
-        parents=parents,
-        stagnant=stagnant,
-        refocused=refocused,
+    members = np.empty(population, np.int64)
+    quota, elites, first, parents = np.empty((4, count), np.int64)
+    stagnant, refocused = np.empty(count, np.uint8), np.zeros(1, np.int64)
+    device.routine(_shared)(
+        1,
+        _rules(sharing),
+        size,
+        step - species.record_step,
+        step,
+        species.species_of,
+        species.created,
+        species.improved,
+        fitness,
+        np.empty(population, np.float64),
+        np.empty(population, np.int64),
+        *np.empty((4, count), np.int64),
+        *np.empty((3, count), np.float64),
+        members,
+        quota,
+        elites,
+        first,
+        parents,
+        stagnant,
+        refocused,
     )
+    return Shares(quota, elites, members, first, parents, stagnant.view(np.bool_), bool(refocused[0]))
 
 
-def proportional(means: Array, size: int, least: int = 0) -> Array:
-    """Return quotas int64 [S] that sum to `size`, in proportion to `means` [S] >= 0, by largest remainder.
+_FIELDS = (
+    *("survival", "fewest_parents", "champion_size", "elites", "least", "stagnation", "population_stagnation"),
+    *("spared", "worst_age", "young_age", "young_factor", "old_age", "old_factor"),
+)
+(SURVIVAL, FEWEST_PARENTS, CHAMPION_SIZE, ELITES, LEAST, STAGNATION, POPULATION_STAGNATION, SPARED, WORST_AGE,
+ YOUNG_AGE, YOUNG_FACTOR, OLD_AGE, OLD_FACTOR, QUOTAS, MEASURE) = range(15)  # fmt: skip
+"""Places in the rules of sharing."""
+PROPORTIONAL, SMOOTHED, RANKED = range(3)
+"""Codes of `Quotas`."""
 
-    Where all means are 0 they are equal, and so are the quotas. Of equal remainders the first is the largest. Each
-    quota is at least `least`, or as much as fits.
+
+@cache
+def _rules(sharing: Sharing) -> Array:
+    """Return the rules as numbers, float64 [15]."""
+    codes = (get_args(Quotas).index(sharing.quotas), get_args(Measure).index(sharing.measure))
+    rules = np.array([*[getattr(sharing, name) for name in _FIELDS], *codes], np.float64)
+    rules.flags.writeable = False
+    return rules
+
+
+@routine(
+    "float64[:], int64, int64, int64, int64[:], int64[:], int64[:], float64[:], float64[:], int64[:], "
+    "int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], float64[:], "
+    "int64[:], int64[:], int64[:], int64[:], int64[:], uint8[:], int64[:]",
+    distinct=True,
+)
+def _shared(
+    begin: Any, end: Any, rules: Any, size: Any, since_record: Any, step: Any, species_of: Any, created: Any,
+    improved: Any, fitness: Any, known: Any, all_space: Any, sizes: Any, fit: Any, order: Any, space: Any,
+    worth: Any, means: Any, scratch: Any,
+    members: Any, quota: Any, elites: Any, first: Any, parents: Any, stagnant: Any, refocused: Any,
+) -> None:  # fmt: skip
+    """Share the offspring of all species: a single row."""
+    count = np.int64(len(quota))
+    anybody = counted(species_of, fitness, count, known, sizes, fit)
+    by_fitness(species_of, known, count, sizes, first, members, all_space)
+    for s in range(count):
+        worth[s] = known[members[first[s]]]
+    if rules[MEASURE] != 0.0:
+        means_of_finite(species_of, known, count, fit, worth)
+    for s in range(count):
+        order[s] = s
+    best_first(order, np.int64(0), count, worth, space)
+    refocused[0] = stagnating(rules, since_record, step, created, improved, count, order, stagnant)
+    if not anybody:
+        refocused[0] = 0
+        for s in range(count):
+            stagnant[s] = 0
+    mean_fitness(rules, species_of, known, sizes, count, stagnant, means)
+    # those that breed, in the order that their quotas go by
+    breeding = np.int64(0)
+    for i in range(count):
+        s = order[i] if rules[QUOTAS] == RANKED else i
+        quota[s] = 0
+        if stagnant[s] == 0:
+            space[breeding] = s
+            breeding += 1
+    for i in range(breeding):
+        order[i] = space[i]
+    apportioned(rules, size, step, created, sizes, order, breeding, means, quota, elites, space, scratch)
+    for s in range(count):
+        wanted = max(np.int64(np.ceil(rules[SURVIVAL] * sizes[s] - 1e-9)), np.int64(rules[FEWEST_PARENTS]))
+        parents[s] = min(wanted, fit[s] if fit[s] > 0 else sizes[s])
+        kept = max(np.int64(sizes[s] > rules[CHAMPION_SIZE]), np.int64(rules[ELITES]))
+        elites[s] = min(min(kept, quota[s]), fit[s])
+
+
+@routine_part
+def counted(species_of: Any, fitness: Any, count: Any, known: Any, sizes: Any, fit: Any) -> Any:
+    """Write the fitness that counts, −inf for what is not finite, and the numbers of members and of finite ones.
+
+    Return whether any fitness is finite.
     """
-    count = len(means)
-    least = min(least, size // count)
-    rest = size - least * count
-    total = means.sum()
-    exact = means / total * rest if total > 0 else np.full(count, rest / count)
-    quota = np.floor(exact).astype(np.int64)
-    quota[np.argsort(quota - exact, kind="stable")[: rest - int(quota.sum())]] += 1
-    shared: Array = quota + least
-    return shared
+    anybody = False
+    for s in range(count):
+        sizes[s] = 0
+        fit[s] = 0
+    for i in range(len(species_of)):
+        finite = abs(fitness[i]) < np.inf
+        known[i] = fitness[i] if finite else -np.inf
+        sizes[species_of[i]] += 1
+        fit[species_of[i]] += np.int64(finite)
+        anybody = anybody or finite
+    return anybody
 
 
-def smoothed(means: Array, sizes: Array, size: int, least: int) -> Array:
-    """Return quotas int64 [S] that sum to `size`, half way from `sizes` to what `means` [S], 0 to 1, call for.
+@routine_part
+def by_fitness(
+    species_of: Any, known: Any, count: Any, sizes: Any, first: Any, members: Any, space: Any
+) -> None:  # fmt: skip
+    """Write the individuals by species, within a species best first; equals keep their order."""
+    begin = np.int64(0)
+    for s in range(count):
+        first[s] = begin
+        begin += sizes[s]
+    for i in range(len(species_of)):
+        members[first[species_of[i]]] = i
+        first[species_of[i]] += 1
+    for s in range(count):
+        first[s] -= sizes[s]
+        best_first(members, first[s], first[s] + sizes[s], known, space)
 
-    Each is at least `least`, 1 or more, or as much as fits. What rounding adds is taken from the largest, what it takes
-    is given to the smallest, in turns. neat-python 2.0, `DefaultReproduction.compute_spawn`.
+
+@routine_part
+def stagnating(
+    rules: Any, since_record: Any, step: Any, created: Any, improved: Any, count: Any, order: Any, stagnant: Any
+) -> Any:
+    """Say which species have no offspring; `order` has them best first. Return 1 where the population stagnates."""
+    if rules[POPULATION_STAGNATION] > 0.0 and since_record >= rules[POPULATION_STAGNATION]:
+        for i in range(count):
+            stagnant[order[i]] = np.uint8(i >= 2)
+        return np.int64(1)
+    for i in range(count):
+        s = order[i]
+        idle = rules[STAGNATION] > 0.0 and step - improved[s] >= rules[STAGNATION] and i >= rules[SPARED]
+        stagnant[s] = np.uint8(idle)
+    if rules[WORST_AGE] > 0.0:
+        for i in range(count - 1):
+            s = order[count - 1 - i]
+            if step - created[s] > rules[WORST_AGE]:
+                stagnant[s] = 1
+                break
+    return np.int64(0)
+
+
+@routine_part
+def mean_fitness(
+    rules: Any, species_of: Any, known: Any, sizes: Any, count: Any, stagnant: Any, means: Any
+) -> None:  # fmt: skip
+    """Write each species' mean fitness, at least 0; −inf counts as the lowest that is counted.
+
+    Fitness is shifted by the lowest: only if that is negative, as canonical NEAT takes positive fitness as it is; by
+    neat-python's rule always, among the species that breed, and divided by the range or 1.
     """
-    count = len(means)
-    if size < count:
-        return proportional(means, size)
-    least = min(max(least, 1), size // count)
-    total = means.sum()
-    wanted = np.maximum(least, means / total * size) if total > 0 else np.full(count, float(least))
-    half = (wanted - sizes) * 0.5
-    moved = np.rint(half)
-    quota = sizes + np.where(moved != 0, moved, np.sign(half))
-    return _evened(np.maximum(least, np.rint(quota * (size / quota.sum()))).astype(np.int64), size, least)
-
-
-def ranked(sizes: Array, size: int, least: int) -> Array:
-    """Return quotas int64 [S] that sum to `size`, half way from `sizes`, best species first, to linear ranking.
-
-    Each is at least `least`, 1 or more, or as much as fits. What rounding adds or takes is the best one's, as far as it
-    reaches. TensorNEAT, `SpeciesController`.
-    """
-    count = len(sizes)
-    if size < count:
-        return proportional(np.zeros(count), size)
-    least = min(max(least, 1), size // count)
-    shares = np.arange(count, 0, -1) / (count * (count + 1) / 2)
-    wanted = np.floor(shares * size)
-    quota = np.maximum(least, np.trunc(sizes + (wanted - sizes) * 0.5)).astype(np.int64)
-    quota[0] = max(least, quota[0] + size - int(quota.sum()))
-    return _evened(quota, size, least)
-
-
-def _evened(quota: Array, size: int, least: int) -> Array:
-    """Return quotas that sum to `size`: the smallest gain, the largest lose, in turns, none of them below `least`."""
-    whole = quota.copy()
-    while (missing := size - int(whole.sum())) != 0:
-        order = np.argsort(whole if missing > 0 else -whole, kind="stable")
-        if missing < 0:
-            order = order[whole[order] > least]
-        whole[order[: abs(missing)]] += np.sign(missing)
-    return whole
-
-
-def _stagnant(species: Species, ranking: Array, step: int, sharing: Sharing) -> tuple[Array, bool]:
-    """Return which species have no offspring, bool [S], and whether that is because the population stagnates."""
-    count = len(species)
-    if 0 < sharing.population_stagnation <= step - species.record_step:
-        stagnant = np.ones(count, np.bool_)
-        stagnant[ranking[:2]] = False
-        return stagnant, True
-    stagnant = np.zeros(count, np.bool_)
-    if sharing.stagnation:
-        stagnant = step - species.improved >= sharing.stagnation
-        stagnant[ranking[: sharing.spared]] = False
-    if sharing.worst_age:
-        old = ranking[1:][step - species.created[ranking[1:]] > sharing.worst_age]
-        stagnant[old[-1:]] = True
-    return stagnant, False
-
-
-def _means(species_of: Array, sizes: Array, fitness: Array, counted: Array, absolute: bool) -> Array:
-    """Return each species' mean fitness, at least 0, float64 [S]; −inf counts as the lowest that is `counted`.
-
-    Fitness is shifted by the lowest: always, and divided by the range or 1 (neat-python's way), or, where `absolute`,
-    only if the lowest is negative, as canonical NEAT takes positive fitness as it is.
-    """
-    if not counted.any():
-        return np.zeros(len(sizes))
-    known = fitness[counted]
-    low, high, unit = float(known.min()), float(known.max()), 1.0
+    shifted = rules[QUOTAS] == SMOOTHED
+    low, high = np.inf, -np.inf
+    for i in range(len(known)):
+        if known[i] > -np.inf and not (shifted and stagnant[species_of[i]]):
+            low = min(low, known[i])
+            high = max(high, known[i])
+    for s in range(count):
+        means[s] = 0.0
+    if low > high:
+        return
+    # a power of two changes no bits, and keeps sums and differences finite
+    unit = 1.0
     if max(-low, high) > LARGE:
-        # a power of two changes no bits, and keeps sums and differences finite
-        exponent = math.frexp(max(-low, high))[1] + 1
-        low, high, unit = (math.ldexp(each, -exponent) for each in (low, high, unit))
-        fitness = np.ldexp(fitness, -exponent)
-    scaled = np.maximum(fitness, low)
-    if absolute:
-        scaled -= min(low, 0.0)
-    else:
-        scaled -= low
-        scaled /= max(unit, high - low)
-    sums = np.bincount(species_of, scaled, minlength=len(sizes))
-    means: Array = sums / sizes
-    return means
+        while max(-low, high) * unit >= 0.5:
+            unit *= 0.5
+    low *= unit
+    high *= unit
+    base = low if shifted else min(low, 0.0)
+    divisor = max(unit, high - low) if shifted else 1.0
+    for i in range(len(known)):
+        means[species_of[i]] += (max(known[i] * unit, low) - base) / divisor
+    for s in range(count):
+        means[s] /= sizes[s]
 
 
-def _best_first(species_of: Array, fitness: Array, count: int) -> Array:
-    """Return the individuals by species, within a species by fitness; equals keep their order."""
-    if len(fitness) <= FEW:
-        few: Array = np.lexsort((-fitness, species_of))
-        return few
-    # equals are put in order afterwards: a sort that keeps theirs takes six times as long
-    order = np.argsort(-fitness)
-    ordered = fitness[order]
-    falls = ordered[1:] != ordered[:-1]
-    if not falls.all():
-        ranks = np.zeros(len(order), np.int64)
-        np.cumsum(falls, out=ranks[1:])
-        ranks *= len(order)
-        order = np.sort(ranks + order) - ranks
-    members: Array = order[by_species(species_of[order], count)]
-    return members
+@routine_part
+def apportioned(
+    rules: Any, size: Any, step: Any, created: Any, sizes: Any, breeding: Any, count: Any, means: Any, quota: Any,
+    order: Any, space: Any, worth: Any,
+) -> None:  # fmt: skip
+    """Write the quotas of the species that breed."""
+    if rules[QUOTAS] == SMOOTHED:
+        least = np.int64(max(rules[LEAST], rules[ELITES]))
+        smoothed(breeding, count, means, sizes, size, least, quota, order, space, worth)
+        return
+    if rules[QUOTAS] == RANKED:
+        ranked(breeding, count, sizes, size, np.int64(rules[LEAST]), quota, order, space, worth)
+        return
+    for i in range(count):
+        age = step - created[breeding[i]]
+        if age < rules[YOUNG_AGE]:
+            means[breeding[i]] *= rules[YOUNG_FACTOR]
+        if age > rules[OLD_AGE]:
+            means[breeding[i]] *= rules[OLD_FACTOR]
+    proportional(breeding, count, means, size, np.int64(rules[LEAST]), quota, order, space, worth)

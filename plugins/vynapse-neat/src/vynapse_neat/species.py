@@ -7,13 +7,15 @@ Species stand oldest first, which is the order in which a genome looks for the o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from vynapse_core import Array, Genes
+from vynapse_core import Array, Genes, routine, routine_part
+from vynapse_neat.draws import below
 
 if TYPE_CHECKING:
+    from vynapse_core import Device
     from vynapse_neat.clustering import Placement
 
 Measure: TypeAlias = Literal["best", "mean"]
@@ -36,6 +38,12 @@ class Species:
     """[S], what genomes of the next generation are compared with."""
     species_of: Array
     """int64 [P], for each individual the index of its species."""
+    sizes: Array
+    """int64 [S], numbers of members."""
+    tops: Array
+    """float64 [S], the fitness of each species' best member; −inf where nobody's is finite."""
+    means: Array
+    """float64 [S], the mean fitness of those members whose fitness is finite; −inf where there is none."""
     next_id: int
     """The id of the species that is founded next."""
     record: float
@@ -46,79 +54,153 @@ class Species:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def sizes(self) -> Array:
-        """Numbers of members, int64 [S]."""
-        return np.bincount(self.species_of, minlength=len(self))
-
 
 def no_species(genes: Genes) -> Species:
     """Return the species before there are any; `genes` show what genomes look like."""
-    none = np.empty(0, np.int64)
-    return Species(none, none, none, np.empty(0), genes.take(slice(0)), none, 0, -np.inf, 0)
+    none, nothing = np.empty(0, np.int64), np.empty(0)
+    return Species(none, none, none, nothing, genes.take(slice(0)), none, none, nothing, nothing, 0, -np.inf, 0)
 
 
-def succeeded(species: Species, placement: Placement, genes: Genes, step: int, words: Array | None = None) -> Species:
-    """Return the species of `genes` [P], placed in this `step` among those of the generation before.
+def succeeded(
+    species: Species,
+    placement: Placement,
+    genes: Genes,
+    fitness: Array,
+    step: int,
+    device: Device,
+    measure: Measure = "best",
+    words: Array | None = None,
+) -> Species:
+    """Return the species of `genes` [P] of `fitness` float64 [P], placed in this `step` among those before.
 
     Species without members are gone, new ones get the next ids. With `words`, uint64 [>= S], a random member
-    represents each species (Stanley & Miikkulainen 2002, section 3.3); without, its centre. Raises ValueError where a
-    centre is asked for and not there.
+    represents each species (Stanley & Miikkulainen 2002, section 3.3); without, its centre. A species improves when it
+    surpasses its best by `measure`; a fitness that is not finite counts as none. Raises ValueError where a centre is
+    asked for and not there.
     """
-    existing, count = len(species), len(placement.centres)
-    new = count - existing
-    sizes = np.bincount(placement.species_of, minlength=count)
-    kept = np.flatnonzero(sizes)
-    place = np.full(count, -1, np.int64)
-    place[kept] = np.arange(len(kept))
-    species_of = place[placement.species_of]
-    rows = placement.centres[kept] if words is None else _random_members(species_of, sizes[kept], words)
-    if rows.min(initial=0) < 0:
+    known, all_species = len(species), len(placement.centres)
+    species_of, found, record = np.empty(len(fitness), np.int64), np.zeros(1, np.int64), np.empty(1)
+    ids, created, improved, sizes, rows = np.empty((5, all_species), np.int64)
+    best, tops, means = np.empty((3, all_species), np.float64)
+    device.routine(_succeeded)(
+        1,
+        placement.species_of,
+        placement.centres,
+        np.empty(0, np.uint64) if words is None else words,
+        fitness,
+        int(measure == "mean"),
+        step,
+        species.next_id,
+        species.ids,
+        species.created,
+        species.improved,
+        species.best,
+        *np.empty((2, all_species), np.int64),
+        species_of,
+        ids,
+        created,
+        improved,
+        sizes,
+        rows,
+        best,
+        tops,
+        means,
+        found,
+        record,
+    )
+    s = int(found[0])
+    rows = rows[:s]
+    if s and rows.min() < 0:
         raise ValueError("a species has no centre in the population; give words to draw its representative with")
-    fresh = np.full(new, step, np.int64)
-    ids = np.concatenate([species.ids, np.arange(species.next_id, species.next_id + new, dtype=np.int64)])
-    return replace(
-        species,
-        ids=ids[kept],
-        created=np.concatenate([species.created, fresh])[kept],
-        improved=np.concatenate([species.improved, fresh])[kept],
-        best=np.concatenate([species.best, np.full(new, -np.inf)])[kept],
+    top = float(record[0])
+    return Species(
+        ids=ids[:s],
+        created=created[:s],
+        improved=improved[:s],
+        best=best[:s],
         representatives=genes.take(rows),
         species_of=species_of,
-        next_id=species.next_id + new,
-    )
-
-
-def measured(species: Species, fitness: Array, step: int, measure: Measure = "best") -> Species:
-    """Return the species with their improvements, and the record, brought up to `fitness` [P] of this `step`.
-
-    A fitness that is not finite counts as none: a species without any other has not improved.
-    """
-    worth = worths(species, fitness, measure)
-    better = worth > species.best
-    top = float(fitness.max(where=np.isfinite(fitness), initial=-np.inf))
-    return replace(
-        species,
-        improved=np.where(better, step, species.improved),
-        best=np.where(better, worth, species.best),
+        sizes=sizes[:s],
+        tops=tops[:s],
+        means=means[:s],
+        next_id=species.next_id + all_species - known,
         record=max(species.record, top),
         record_step=step if top > species.record else species.record_step,
     )
 
 
-def worths(species: Species, fitness: Array, measure: Measure = "best") -> Array:
-    """Return what each species is worth, float64 [S]; −inf for one that has no member with a finite fitness."""
-    of, finite = species.species_of, np.isfinite(fitness)
-    if not finite.all():
-        of, fitness = of[finite], fitness[finite]
-    if measure == "best":
-        worth = np.full(len(species), -np.inf)
-        np.maximum.at(worth, of, fitness)
-        return worth
-    counts = np.bincount(of, minlength=len(species))
-    # a share of each before the sum, so that it cannot overflow
-    sums = np.bincount(of, fitness / counts[of], minlength=len(species))
-    return np.where(counts > 0, sums, -np.inf)
+@routine(
+    "int64[:], int64[:], uint64[:], float64[:], int64, int64, int64, int64[:], int64[:], int64[:], float64[:], "
+    "int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], "
+    "float64[:], int64[:], float64[:]",
+    distinct=True,
+)
+def _succeeded(
+    first: Any, last: Any, placed: Any, centres: Any, words: Any, fitness: Any, by_mean: Any, step: Any, next_id: Any,
+    old_ids: Any, old_created: Any, old_improved: Any, old_best: Any, place: Any, fit: Any,
+    species_of: Any, ids: Any, created: Any, improved: Any, sizes: Any, rows: Any, best: Any, tops: Any, means: Any,
+    found: Any, record: Any,
+) -> None:  # fmt: skip
+    """Go from the species before to those of a generation: a single row."""
+    for k in range(len(centres)):
+        place[k] = 0
+    for i in range(len(placed)):
+        place[placed[i]] += 1
+    count, known = np.int64(0), np.int64(len(old_ids))
+    for k in range(len(centres)):
+        members = place[k]
+        place[k] = count
+        if members > 0:
+            ids[count] = old_ids[k] if k < known else next_id + k - known
+            created[count] = old_created[k] if k < known else step
+            improved[count] = old_improved[k] if k < known else step
+            best[count] = old_best[k] if k < known else -np.inf
+            rows[count] = centres[k]
+            sizes[count] = members
+            count += 1
+    found[0] = count
+    record[0] = -np.inf
+    for s in range(count):
+        fit[s] = 0
+        tops[s] = -np.inf
+    for i in range(len(placed)):
+        s = place[placed[i]]
+        species_of[i] = s
+        if abs(fitness[i]) < np.inf:
+            fit[s] += 1
+            tops[s] = max(tops[s], fitness[i])
+            record[0] = max(record[0], fitness[i])
+    means_of_finite(species_of, fitness, count, fit, means)
+    for s in range(count):
+        worth = means[s] if by_mean else tops[s]
+        if worth > best[s]:
+            best[s] = worth
+            improved[s] = step
+    if len(words) > 0:
+        drawn_members(species_of, count, sizes, words, fit, rows)
+
+
+@routine_part
+def means_of_finite(species_of: Any, fitness: Any, count: Any, fit: Any, means: Any) -> None:
+    """Write each species' mean of what is finite, −inf where nothing is; `fit` counts it."""
+    for s in range(count):
+        means[s] = 0.0 if fit[s] > 0 else -np.inf
+    for i in range(len(fitness)):
+        if abs(fitness[i]) < np.inf:
+            # a share of each before the sum, so that it cannot overflow
+            means[species_of[i]] += fitness[i] / fit[species_of[i]]
+
+
+@routine_part
+def drawn_members(species_of: Any, count: Any, sizes: Any, words: Any, left: Any, rows: Any) -> None:
+    """Write a random member of each species."""
+    for s in range(count):
+        left[s] = below(words[s], sizes[s])
+    for i in range(len(species_of)):
+        s = species_of[i]
+        if left[s] == 0:
+            rows[s] = i
+        left[s] -= 1
 
 
 def refocused(species: Species, rows: Array, step: int) -> Species:
@@ -137,11 +219,3 @@ def by_species(species_of: Array, count: int) -> Array:
     # NumPy sorts 16 bits by radix, in a tenth of the time
     order: Array = np.argsort(species_of.astype(np.uint16) if count <= 2**16 else species_of, kind="stable")
     return order
-
-
-def _random_members(species_of: Array, sizes: Array, words: Array) -> Array:
-    members = by_species(species_of, len(sizes))
-    # 32 random bits times a size below 2^32 fit into a word
-    number = ((words[: len(sizes)] >> np.uint64(32)) * sizes.astype(np.uint64)) >> np.uint64(32)
-    rows: Array = members[np.cumsum(sizes) - sizes + number.astype(np.int64)]
-    return rows

@@ -9,7 +9,7 @@ Reference: Stanley & Miikkulainen 2002, "Evolving Neural Networks through Augmen
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from vynapse_core import Array, Population, Report, RunError, Solution, Trainer
 from vynapse_neat.clustering import Placement, first_compatible, k_medoids, nearest_compatible
 from vynapse_neat.distance import side
+from vynapse_neat.examination import Examined, next_examined
 from vynapse_neat.genome import Neat
 from vynapse_neat.innovation import Counters
 from vynapse_neat.mating import Mating
@@ -29,7 +30,7 @@ from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
 from vynapse_neat.sharing import Sharing, shares
 from vynapse_neat.speciation import Speciation
-from vynapse_neat.species import Species, measured, no_species, refocused, succeeded, worths
+from vynapse_neat.species import Species, no_species, refocused, succeeded
 from vynapse_neat.threshold import Aim, Memory
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class State:
     """Individuals evaluated so far."""
     born: int
     """Individuals numbered so far."""
+    examined: Examined = field(default_factory=Examined)
+    """Which species' best have sat the task's examinations, and who is next."""
 
 
 class NeatTrainer(Trainer):
@@ -132,14 +135,13 @@ class NeatTrainer(Trainer):
             evaluations=len(genes),
             born=len(genes),
         )
-        species = self._species(experiment, state, population, 0)
-        return _with(state, species=measured(species, fitness, 0, self.sharing.measure))
+        return _with(state, species=self._species(experiment, state, population, 0))
 
     def step(self, experiment: "Experiment", state: State) -> tuple[State, Report]:
         """Return the state after a generation, and its report."""
         step, streams, device = state.step, experiment.streams, experiment.recipe.device
         fitness = state.population.fitness
-        shared = shares(state.species, fitness, self.population, step, self.sharing)
+        shared = shares(state.species, fitness, self.population, step, self.sharing, device)
         species = state.species
         if shared.refocused:
             species = refocused(species, np.flatnonzero(~shared.stagnant), step)
@@ -177,6 +179,14 @@ class NeatTrainer(Trainer):
         """Return the best so far, as the step saw it that measured it."""
         return Solution(state.champion.genes, fitness=float(state.champion.fitness[0]))
 
+    def candidate(self, experiment: "Experiment", state: State, improved: bool) -> Solution | None:
+        """Return the best of a species, another one at each step, where there is one that did not sit them before."""
+        individual = state.examined.individual
+        if individual < 0:
+            return None
+        fitness = float(state.population.fitness[individual])
+        return Solution(state.population.genes.take(np.array([individual])), fitness=fitness)
+
     def _after(self, experiment: "Experiment", state: State, population: Population) -> tuple[State, Report]:
         step, fitness = state.step + 1, population.fitness
         finite = np.isfinite(fitness)
@@ -185,7 +195,7 @@ class NeatTrainer(Trainer):
                 f"step {step}: none of {len(fitness)} individuals has a finite fitness; look for overflow in "
                 "activations and the loss, for weights without bounds, and for NaN in the data"
             )
-        species = measured(self._species(experiment, state, population, step), fitness, step, self.sharing.measure)
+        species = self._species(experiment, state, population, step)
         found = len(species)
         aim = Aim(wanted=self.speciation.wanted, lowest=self.speciation.lowest)
         control, draw = self.speciation.control, 0.0
@@ -193,7 +203,7 @@ class NeatTrainer(Trainer):
             draw = float(experiment.streams("threshold", step).uniform((), dtype=np.float64))
         threshold, memory, why = control.update(state.threshold, state.memory, found, aim, draw)
         best, index = float(fitness.max()), int(np.argmax(fitness))
-        better = best > state.best
+        better, asked = best > state.best, experiment.evaluation.examined
         after = State(
             step=step,
             population=population,
@@ -207,6 +217,7 @@ class NeatTrainer(Trainer):
             improved=step if better else state.improved,
             evaluations=state.evaluations + len(population),
             born=state.born,
+            examined=next_examined(state.examined, species, fitness, step) if asked else state.examined,
         )
         notes = [f"threshold {threshold:.3g}: {why}"] * (threshold != state.threshold)
         if after.phase.simplifying != state.phase.simplifying:
@@ -214,7 +225,7 @@ class NeatTrainer(Trainer):
         known = fitness if finite.all() else fitness[finite]
         mean, worst = float(known.mean()), float(known.min())
         columns = self._columns(experiment, after, known, mean, index)
-        tables = {"species": _species_table(species, fitness)}
+        tables = {"species": _species_table(species)}
         return after, Report(step, after.evaluations, best, mean, worst, columns, "; ".join(notes), tables)
 
     def _ways(self, phase: Phase) -> tuple[Mating, Rates]:
@@ -266,7 +277,8 @@ class NeatTrainer(Trainer):
         else:
             placement = first_compatible(ours, theirs, state.threshold, terms, device)
             words = experiment.streams("representatives", step).words(len(placement.centres))
-        return succeeded(state.species, placement, genes, step, words)
+        measure = self.sharing.measure
+        return succeeded(state.species, placement, genes, population.fitness, step, device, measure, words)
 
     def _breeding(self, experiment: "Experiment") -> Breeding:
         """Return how children are made on the experiment's device."""
@@ -274,13 +286,13 @@ class NeatTrainer(Trainer):
         return experiment.prepared(self, lambda: Breeding.on(device, layout))
 
 
-def _species_table(species: Species, fitness: Array) -> dict[str, Array]:
+def _species_table(species: Species) -> dict[str, Array]:
     """Return what a step tells of each species; −inf stands for those that failed."""
     return {
         "id": species.ids,
         "size": species.sizes,
-        "best": worths(species, fitness, "best"),
-        "mean": worths(species, fitness, "mean"),
+        "best": species.tops,
+        "mean": species.means,
         "created": species.created,
         "improved": species.improved,
     }

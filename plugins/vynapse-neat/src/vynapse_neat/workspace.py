@@ -29,6 +29,8 @@ MOTHER, FATHER, CHILD = np.arange(3)
 (INPUTS, OUTPUTS, FIXED, BIAS_NODE, RESPONSE, RECURRENT, AGGREGATIONS, WIDE, LINKS, CELLS, VALUES, INTO, MARKS, STACK,
  WANTED, AFTER, START, KINDS, ALL_CELLS) = range(19)  # fmt: skip
 """Places in `sizes`: facts of the layout; widths; cells and values of a genome; where cells of other use begin."""
+LANES = 8
+"""Numbers that are drawn at a time; behind each genome there is room for so many."""
 ID, ACTIVATION, AGGREGATION = np.arange(3)
 INNOVATION, SOURCE, TARGET, ENABLED = np.arange(4)
 
@@ -71,7 +73,7 @@ def sizes(layout: Layout, wide: int, links: int) -> Array:
             wide,
             links,
             cells,
-            layout.width(wide, links),
+            layout.width(wide, links) + LANES,
             *begins,
         ],
         np.int64,
