@@ -11,17 +11,26 @@ from vynapse_core import Genes
 from vynapse_neat.examination import Examined, next_examined
 from vynapse_neat.species import Species
 
+FITNESS = np.array([1.0, 3.0, 0.0, 2.0, 4.0, 0.5])
+
 
 def three_species() -> Species:
-    """Return species 4, 7 and 9 of two members each, which last improved in step 2."""
-    of = np.array([0, 1, 2, 2, 1, 0])
-    steps = np.full(3, 2)
+    """Return species 4, 7 and 9 of two members each, of `FITNESS`, which last improved in step 2."""
+    steps, tops = np.full(3, 2), np.array([1.0, 4.0, 2.0])
     return Species(
-        np.array([4, 7, 9]), steps, steps, np.full(3, 1.0), Genes(np.zeros((3, 1), np.float32)), of, 10, 1, 2
+        ids=np.array([4, 7, 9]),
+        created=steps,
+        improved=steps,
+        best=tops,
+        representatives=Genes(np.zeros((3, 1), np.float32)),
+        species_of=np.array([0, 1, 2, 2, 1, 0]),
+        sizes=np.full(3, 2),
+        tops=tops,
+        means=np.array([0.75, 3.5, 1.0]),
+        next_id=10,
+        record=4.0,
+        record_step=2,
     )
-
-
-FITNESS = np.array([1.0, 3.0, 0.0, 2.0, 4.0, 0.5])
 
 
 def asked(examined: Examined, species: Species, steps: range) -> tuple[list[int], Examined]:
@@ -54,5 +63,6 @@ def test_species_that_are_gone_are_forgotten_and_new_ones_asked() -> None:
 
 
 def test_a_species_without_a_finite_fitness_is_not_asked() -> None:
-    found = next_examined(Examined(), three_species(), np.full(6, -np.inf), 2)
+    failed = np.full(6, -np.inf)
+    found = next_examined(Examined(), replace(three_species(), tops=failed[:3]), failed, 2)
     assert found.individual == -1
