@@ -19,7 +19,7 @@ from vynapse_numba.device import Numba
 from vynapse_numba.tiles import fused, memory
 from vynapse_numba.tiles.chains import Chain, Chains
 from vynapse_numba.tiles.outputs import LEAST, Outputs
-from vynapse_numba.tiles.split import split
+from vynapse_numba.tiles.split import Stage, split
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,7 @@ def tiles(threads: int = 2) -> Numba:
 
 
 def chains(graph: Graph) -> list[list[str]]:
-    """Return the ops of each chain of a graph."""
+    """Return the ops of each chain of a graph that differs by network."""
     arguments = Arguments(graph)
     nodes = arguments.live.nodes
 
@@ -38,7 +38,8 @@ def chains(graph: Graph) -> list[list[str]]:
         return tuple(o for at, o in enumerate(node.operands) if at not in only_shape)
 
     found = Chains(arguments, split(arguments, valued), tuple(range(len(nodes))), valued, frozenset(), frozenset())
-    return [[m.op for m in entry.members.values()] for entry in found.order if isinstance(entry, Chain)]
+    differing = [entry for entry in found.order if isinstance(entry, Chain) and entry.stage is not Stage.SHARED]
+    return [[m.op for m in entry.members.values()] for entry in differing]
 
 
 def compared(graph: Graph, arrays: Any, inputs: Any, rtol: float = 2e-5, atol: float = 2e-5) -> None:

@@ -11,14 +11,18 @@ import hashlib
 import os
 import sys
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 _MAGIC = b"vynapse1"
+PATIENCE = 1.0
+"""Seconds after which a user is told that something is compiled."""
+_TELLING = threading.Event()
 
 
 def folder() -> Path:
@@ -48,10 +52,32 @@ def kept(kind: str, source: Sequence[str], make: Callable[[], bytes]) -> bytes:
     found = _read(place)
     if found is not None:
         return found
-    made = make()
+    with _told():
+        made = make()
     with suppress(OSError):
         _write(place, made)
     return made
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell a user at a terminal why nothing happens, once, if it takes long."""
+    if not sys.stderr.isatty() or _TELLING.is_set():
+        yield
+        return
+    timer = threading.Timer(PATIENCE, _tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell() -> None:
+    if not _TELLING.is_set():
+        _TELLING.set()
+        print("compiling for this machine, once; later starts take what is kept", file=sys.stderr, flush=True)
 
 
 def described() -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from math import ceil
 from typing import Any, TypeVar
@@ -12,10 +13,11 @@ import numpy as np
 from vynapse_core import Array, Given, GraphError, Node
 from vynapse_numba.threads import Workers
 from vynapse_numba.tiles.bind import Write, concrete
+from vynapse_numba.tiles.lift import lifted
 from vynapse_numba.tiles.memory import Arena, Bound, Layout
-from vynapse_numba.tiles.product import matmul, pack
+from vynapse_numba.tiles.product import Panels, innermost, matmul, pack, ready
 from vynapse_numba.tiles.split import Stage
-from vynapse_numba.tiles.steps import Plan
+from vynapse_numba.tiles.steps import Plan, Step
 from vynapse_numba.tiles.tape import NOW, Tape
 
 T = TypeVar("T")
@@ -39,14 +41,25 @@ class Sized:
 class Call:
     """One call: what its tiles share."""
 
-    def __init__(self, plan: Plan, given: Given, outputs: dict[str, Array], sized: Sized, workers: Workers) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        given: Given,
+        outputs: dict[str, Array],
+        sized: Sized,
+        workers: Workers,
+        moving: frozenset[int] = frozenset(),
+    ) -> None:
+        """Take what a call is given; in a scan, `moving` are the shared nodes whose values change from step to step."""
         self.plan, self.arguments, self.given, self.outputs = plan, plan.arguments, given, outputs
         self.sized, self.layout, self.workers = sized, sized.layout, workers
         self.values: list[Any] = [None] * self.plan.slots
         """Shared values by slot."""
-        self.sliced: list[tuple[int, list[Array]]] = []
+        self.sliced: list[tuple[int, Sequence[Array | Panels]]] = []
         """(slot, its value for each block of samples) of the shared ones."""
         self.packs: Packs = taken(sized.packs) or {}
+        self.moving = moving
+        self._rooms: dict[int, Array] = {}
 
     def run(self) -> None:
         """Compute what is shared, then tile by tile, and write the outputs."""
@@ -82,18 +95,39 @@ class Call:
         nodes, sizes, values = self.arguments.live.nodes, self.given.sizes, self.values
         for slot, array in (*self.arguments.constants, *self.given.shared):
             values[slot] = array
-        for i in self.plan.shared:
-            if nodes[i].operands:
-                try:
-                    values[i] = self._shared_value(i, tape)
-                except Exception as error:
-                    raise _failed(nodes[i], error) from error
+        for entry in self.plan.shared:
+            i = entry if isinstance(entry, int) else entry.nodes[0]
+            try:
+                if isinstance(entry, int):
+                    values[i] = self._shared_value(i, self._tape(i, tape))
+                else:
+                    self._shared_chain(entry, tape)
+            except Exception as error:
+                raise _failed(nodes[i], error) from error
         for name, i in self.arguments.live.outputs.items():
             if not self.arguments.varying[i]:
                 self.arguments.check_value(name, values[i], self.outputs[name].shape[1:])
-                tape.copy(self.outputs[name], values[i])
+                self._tape(i, tape).copy(self.outputs[name], values[i])
         if self.plan.split.symbol is not None:
             self._cut(sizes[self.plan.split.symbol], tape)
+
+    def _tape(self, i: int, tape: Tape) -> Tape:
+        """Return where what computes a shared node is written down: nowhere if its value stays."""
+        return tape if i in self.moving else NOW
+
+    def _shared_chain(self, step: Step, tape: Tape) -> None:
+        nodes, sizes = self.arguments.live.nodes, self.given.sizes
+        for i in step.nodes:
+            if i not in self._rooms:
+                shape, inner = concrete(nodes[i].shape, sizes), self.plan.inner[i]
+                lies = len(shape) - 1 if inner is None else inner
+                stored = (*shape[:lies], *shape[lies + 1 :], *shape[lies : lies + 1])
+                room = np.empty(stored, nodes[i].dtype)
+                self._rooms[i] = np.moveaxis(room, -1, lies) if shape else room
+            self.values[i] = self._rooms[i]
+        moves = any(i in self.moving for i in step.nodes)
+        outs, operands = [self.values[i] for i in step.nodes], [self.values[o] for o in step.operands]
+        step.bind(1, sizes)(outs, *operands, tape=tape if moves else NOW)
 
     def _shared_value(self, i: int, tape: Tape) -> Array:
         node = self.arguments.live.nodes[i]
@@ -112,6 +146,11 @@ class Call:
             matmul(a, b, out, tape=tape)
             first: Array = out[0]
             return first
+        if node.op == "pad" and "pad" not in self.plan.kernels:
+            room: Array = np.empty(concrete(node.shape, sizes), node.dtype)
+            pad = lifted(node, [self.arguments.live.nodes[o] for o in node.operands], (True,), op, None)(1, sizes)
+            pad(room[None], operands[0][None], tape=tape)
+            return room
         return tape.value(partial(op.bind(node.attributes, sizes), *operands), operands)
 
     def _cut(self, samples: int, tape: Tape) -> None:
@@ -123,11 +162,9 @@ class Call:
             axis = axes[slot]
             if axis is None or self.arguments.varying[slot]:
                 continue
-            value = self.values[slot]
-            if axis < value.ndim - 1:
-                moved = np.moveaxis(value, axis, -1)
-                value = np.moveaxis(tape.value(partial(np.ascontiguousarray, moved), (moved,)), -1, axis)
-            self.sliced.append((slot, [value[cut] for cut in self._cuts(axis, samples)]))
+            kept, value = self._tape(slot, tape), self.values[slot]
+            blocks = [innermost(value[cut], axis, kept) for cut in self._cuts(axis, samples)]
+            self.sliced.append((slot, blocks))
 
     def _cuts(self, axis: int, samples: int) -> list[tuple[slice, ...]]:
         block, lead = self.layout.block, (slice(None),) * axis
@@ -136,16 +173,23 @@ class Call:
     def _pack(self, tape: Tape) -> None:
         """Pack the shared operands of products, blocks of samples on all threads."""
         axes, symbol = self.plan.split.axes, self.plan.split.symbol
-        work: list[tuple[int, int, Array]] = []
+        work: list[tuple[int, int, Array, bool]] = []
+        plain: dict[int, Array] = {}
         for packed in self.plan.packed:
             value, axis = self.values[packed.node], axes[packed.node]
             cuts = [] if symbol is None or axis is None else self._cuts(axis, self.given.sizes[symbol])
             blocks = [value[cut] for cut in cuts] or [value]
-            work += [(packed.slot, at, block.T if packed.turned else block) for at, block in enumerate(blocks)]
+            blocks = [block.T if packed.turned else block for block in blocks]
+            if len(blocks) == 1 and ready(blocks[0]):
+                plain[packed.slot] = blocks[0][None]
+                continue
+            moves = packed.node in self.moving
+            work += [(packed.slot, at, block, moves) for at, block in enumerate(blocks)]
 
         def part(at: int) -> None:
-            slot, block, matrix = work[at]
-            self.packs[slot, block] = pack(matrix, self.packs.get((slot, block)), tape)
+            slot, block, matrix, moves = work[at]
+            held = self.packs.get((slot, block))
+            self.packs[slot, block] = pack(matrix, held, tape if moves else NOW)
 
         if tape.records:
             # what is written down has an order
@@ -154,11 +198,13 @@ class Call:
         else:
             self.workers.run(part, len(work))
         for packed in self.plan.packed:
-            if symbol is None or axes[packed.node] is None:
-                self.values[packed.slot] = self.packs[packed.slot, 0]
+            if packed.slot in plain:
+                self.values[packed.slot] = plain[packed.slot]
+            elif symbol is None or axes[packed.node] is None:
+                self.values[packed.slot] = Panels(self.packs[packed.slot, 0])
             else:
-                blocks = [self.packs[packed.slot, at] for at in range(self.layout.blocks)]
-                self.sliced.append((packed.slot, blocks))
+                panels = [Panels(self.packs[packed.slot, at]) for at in range(self.layout.blocks)]
+                self.sliced.append((packed.slot, panels))
 
     def _tile(self, arena: Arena, start: int, stop: int, tape: Tape) -> None:
         symbol, axes = self.plan.split.symbol, self.plan.split.axes

@@ -118,7 +118,7 @@ class Chains:
         self.order: list[int | Chain] = []
         """Chains, and nodes that are in none, so that each comes after what it reads."""
         for i in needed:
-            if not arguments.varying[i] or not self._nodes[i].operands:
+            if not self._nodes[i].operands:
                 continue
             if i in taken or not self._joined(i):
                 for operand in valued(self._nodes[i]):
@@ -149,7 +149,9 @@ class Chains:
             rows = () if member.over_rows else tuple(at for at, dim in enumerate(self._nodes[i].shape) if dim != 1)
             return Leaf(i, None, rows)
         vector = self._vector(i)
-        return Leaf(i, NETWORKS if vector is None else vector, self._others(i))
+        if vector is None and self._arguments.varying[i]:
+            vector = NETWORKS
+        return Leaf(i, vector, self._others(i))
 
     def _close(self, node: int) -> None:
         chain = self._of.get(node)

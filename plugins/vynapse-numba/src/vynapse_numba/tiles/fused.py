@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ from vynapse_numba.tiles.bind import concrete
 from vynapse_numba.tiles.chains import NETWORKS, Chain, Leaf
 from vynapse_numba.tiles.passes import ADD, HEAD, STREAM, written
 from vynapse_numba.tiles.product import address
-from vynapse_numba.tiles.tape import NOW, Tape
+from vynapse_numba.tiles.tape import NOW, Rows, Tape
 
 Compute = Callable[..., None]
 """compute(results, *leaves, add=False): write the results of a chain; with `add`, reductions add to what is there."""
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
+LENGTH, ROWS = "length", "rows"
+FEW = 8
+"""Fewer rows are cut along their length."""
 PAST = 2**22
 """Bytes of a result from which it is written past the caches: it would drive out all else, and not stay itself."""
 
@@ -46,6 +50,12 @@ class Fused:
         self._chain, self._kernels, self._function = chain, kernels, kernels.functions[at]
         self.joins = not chain.by_columns and not any(member.over_vector for member in chain.members.values())
         self.largest = any(member.op == "max" and member.over_vector for member in chain.members.values())
+        self.members, self.by_columns = len(chain.members), chain.by_columns
+        ends = [member for member in chain.members.values() if member.over_vector]
+        self.along = "" if ends else LENGTH
+        """How it can be cut so that no sum is."""
+        if ends and chain.rows and not chain.by_columns and all(m.wide and not m.over_rows for m in ends):
+            self.along = ROWS
         nodes, varying = arguments.live.nodes, arguments.varying
         self.arrays = [
             (leaf, varying[leaf.node], np.dtype(nodes[leaf.node].dtype).itemsize)
@@ -96,9 +106,25 @@ class _Call:
             self._join()
         table[2] = ADD * add + STREAM * (results[0].nbytes >= PAST)
         if tape.records:
-            tape.kernel(self._function, table[:], *leaves, *results, *self._copies.values())
+            copies = self._copies.values()
+            tape.kernel(self._function, table[:], *leaves, *results, *copies, writes=results, rows=self._rows())
         else:
             self._function(self._address)
+
+    def _rows(self) -> Rows | None:
+        """Return how the chain can be cut: along its first axis of rows or its vectors; None for not at all."""
+        table, fused, width = self._table, self._fused, self._width
+        count, length, sizes = table[0], table[1], table[HEAD : HEAD + self._rank]
+        if count != 1 or not fused.along:
+            return None
+        work = float(length * prod(sizes) * fused.members)
+        places = [HEAD + self._rank + k * width for k in range(len(fused.arrays))]
+        if fused.along == LENGTH and (fused.by_columns or not sizes or sizes[0] < FEW):
+            moves = [
+                (at, size * (leaf.vector is not None)) for at, (leaf, _, size) in zip(places, fused.arrays, strict=True)
+            ]
+            return Rows(length, 1, tuple(moves), 16, work)
+        return Rows(sizes[0], HEAD, tuple((at, table[at + 2]) for at in places), 1, work)
 
     def _join(self) -> None:
         """Make one long row of axes along which all arrays go on where the one before ends."""

@@ -98,12 +98,16 @@ def _sum_like(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: 
 
 def _pad(node: Node, operands: Sequence[Node], varies: Sequence[bool], op: Op) -> Bind:
     axis, before, value = (node.attributes[name] for name in ("axis", "before", "value"))
-    size = operands[0].shape[axis]
-    index = (slice(None),) * (axis + 1) + (slice(before, before + size),)
+    size = int(operands[0].shape[axis])
+    lead = (slice(None),) * (axis + 1)
+    edges = ((*lead, slice(before)), (*lead, slice(before + size, None)))
+    filling = np.array(value, node.dtype)
 
-    def write(out: Array, x: Array) -> Array:
-        out.fill(value)
-        out[index] = x
+    def write(out: Array, x: Array, tape: Tape = NOW) -> Array:
+        for edge in edges:
+            if out[edge].size:
+                tape.copy(out[edge], filling)
+        tape.copy(out[(*lead, slice(before, before + size))], x)
         return out
 
     return lambda n, sizes: write

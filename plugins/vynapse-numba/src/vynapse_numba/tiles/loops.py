@@ -36,22 +36,22 @@ def product(module: Any, name: str, size: int, chosen: Registers) -> None:
     count, m, n, k, packed = (given[name] for name in ("count", "m", "n", "k", "packed"))
     add, mul, div = build.add, build.mul, build.sdiv
     lanes = number(chosen.bytes // size)
-    vectors = _parts(build, n, chosen.bytes // size)
-    panels, pieces = _parts(build, vectors, chosen.vectors), _parts(build, k, DEPTH)
-    groups = _parts(build, m, chosen.rows)
+    vectors = parts(build, n, chosen.bytes // size)
+    panels, pieces = parts(build, vectors, chosen.vectors), parts(build, k, DEPTH)
+    groups = parts(build, m, chosen.rows)
     pieces = build.select(build.icmp_signed("<", pieces, number(1)), number(1), pieces)
     strips = mul(mul(panels, groups), k)
     varies = build.and_(build.icmp_signed("!=", given["an"], number(0)), build.icmp_signed(">", strips, number(0)))
     share = div(add(mul(given["am"], m), strips), build.select(varies, strips, number(1)))
-    with _each(build, number(0), count) as network:
+    with each(build, number(0), count) as network:
         at_a, at_b, at_c, at_bias = (
             add(given[name], mul(network, given[f"{name}n"])) for name in ("a", "b", "c", "bias")
         )
         left = build.icmp_signed("<", add(network, number(1)), count)
         pace = build.select(build.and_(left, varies), share, number(0))
         ahead = add(at_a, build.select(build.and_(left, varies), given["an"], number(0)))
-        with _each(build, number(0), panels) as panel:
-            first, end = _between(build, vectors, panel, panels)
+        with each(build, number(0), panels) as panel:
+            first, end = between(build, vectors, panel, panels)
             wide = build.sub(end, first)
             short = build.sub(n, mul(build.sub(end, number(1)), lanes))
             last = build.select(build.icmp_signed("<", short, lanes), short, lanes)
@@ -59,11 +59,11 @@ def product(module: Any, name: str, size: int, chosen: Registers) -> None:
             whole = build.icmp_signed("!=", packed, number(0))
             panel_b = add(at_b, build.select(whole, mul(bytes_, k), bytes_))
             bk = build.select(whole, mul(wide, number(chosen.bytes)), given["bk"])
-            with _each(build, number(0), pieces) as piece:
-                low, high = _between(build, k, piece, pieces)
+            with each(build, number(0), pieces) as piece:
+                low, high = between(build, k, piece, pieces)
                 depth = build.sub(high, low)
-                with _each(build, number(0), groups) as group:
-                    row, stop = _between(build, m, group, groups)
+                with each(build, number(0), groups) as group:
+                    row, stop = between(build, m, group, groups)
                     bias = add(at_bias, mul(row, given["step"]))
                     begin = build.select(build.icmp_signed("==", given["start"], number(2)), bias, given["start"])
                     later = build.icmp_signed(">", piece, number(0))
@@ -108,7 +108,7 @@ def number(value: int) -> Any:
 
 
 @contextmanager
-def _each(build: Any, low: Any, high: Any) -> Iterator[Any]:
+def each(build: Any, low: Any, high: Any) -> Iterator[Any]:
     """Write a loop from `low` to before `high`; the body is written inside the context."""
     before = build.block
     head, body, behind = (build.append_basic_block(name) for name in ("head", "body", "behind"))
@@ -124,12 +124,12 @@ def _each(build: Any, low: Any, high: Any) -> Iterator[Any]:
     build.position_at_end(behind)
 
 
-def _parts(build: Any, size: Any, most: int) -> Any:
+def parts(build: Any, size: Any, most: int) -> Any:
     """Return how many parts of at most `most` there are."""
     return build.sdiv(build.add(size, number(most - 1)), number(most))
 
 
-def _between(build: Any, size: Any, part: Any, parts: Any) -> tuple[Any, Any]:
+def between(build: Any, size: Any, part: Any, parts: Any) -> tuple[Any, Any]:
     """Return start and end of one of `parts` parts of about equal size."""
     after = build.add(part, number(1))
     return build.sdiv(build.mul(size, part), parts), build.sdiv(build.mul(size, after), parts)

@@ -34,6 +34,11 @@ PANEL = 2**18
 STEP = 48
 """A block of samples is a multiple of this, which every processor's vectors divide."""
 
+VECTOR = 16
+"""The same for graphs with convolutions, whose vectors lie side by side position after position."""
+NEAR = 2**19
+"""Most numbers of one value of a block of those: it is read more than once, from the second-level cache."""
+
 FRAMES = 8
 """Most sizes of tiles for which a worker keeps its steps bound."""
 
@@ -84,9 +89,12 @@ def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:
     if not widths and not depths:
         return samples, 1
     most = min(ROW // max(1, *widths, 1), PANEL // max(1, *depths, 1))
-    most = max(most // STEP, 1) * STEP
+    step = STEP
+    if plan.convolves:
+        most, step = NEAR // max(1, *widths, 1), VECTOR
+    most = max(most // step, 1) * step
     blocks = max(ceil(samples / most), 1)
-    block = samples if blocks == 1 else ceil(samples / blocks / STEP) * STEP
+    block = samples if blocks == 1 else ceil(samples / blocks / step) * step
     return block, max(ceil(samples / block), 1) if block else 1
 
 
@@ -164,6 +172,31 @@ def _lives(plan: Plan, steps: list[Step], phases: list[int]) -> tuple[dict[int, 
         if output in stages:
             read(output, ends[stages[output]])
     return roots, last
+
+
+def rewritable(plan: Plan, carry: Mapping[str, str]) -> frozenset[int]:
+    """Return the parameters whose next value can be written where they lie, of those that `carry` {output: parameter}.
+
+    Nothing reads them after the chain that writes the new value, and the chain reads each number where it writes it.
+    """
+    live = plan.arguments.live
+    steps = sorted(plan.steps, key=lambda step: _ORDER[step.stage])
+    phases = [sum(_ORDER[step.stage] <= phase for step in steps) for phase in range(3)]
+    roots, last = _lives(plan, steps, phases)
+    writers = {i: at for at, step in enumerate(steps) if step.chain and step.in_place for i in step.nodes}
+    found = set()
+    for name, to in carry.items():
+        result, parameter = live.outputs[name], live.parameters[to]
+        at = writers.get(result)
+        if at is None or name not in plan.direct or steps[at].stage not in (Stage.ONCE, Stage.AFTER):
+            continue
+        chain = steps[at].chain
+        read = [o for o in steps[at].operands if roots.get(o, o) == parameter]
+        put = any(roots.get(i, i) == parameter for i in live.outputs.values())
+        apart = any(o != parameter for o in read) or (chain is not None and not _alike(chain, parameter, result))
+        if last.get(parameter, -1) <= at and not apart and not put:
+            found.add(parameter)
+    return frozenset(found)
 
 
 def _taken(

@@ -75,10 +75,17 @@ class Sums(NamedTuple):
 
 
 class Block:
-    """Writes the code of a block of `rows` x `vectors` vectors of floats of `size` bytes."""
+    """Writes the code of a block of `rows` x `vectors` vectors of floats of `size` bytes.
 
-    def __init__(self, builder: Any, rows: int, vectors: int, size: int, chosen: Registers) -> None:
+    Where it is `listed`, terms lie anywhere: `soon` is the address of pairs of int64, what to add to the addresses of
+    a and of b for each term.
+    """
+
+    def __init__(
+        self, builder: Any, rows: int, vectors: int, size: int, chosen: Registers, listed: bool = False
+    ) -> None:
         self.builder = builder
+        self.listed = listed
         self.rows, self.vectors = range(rows), range(vectors)
         self.width = chosen.bytes
         self.lanes = chosen.bytes // size
@@ -123,9 +130,13 @@ class Block:
         builder.cbranch(builder.icmp_signed(">", count, self._int(0)), body, done)
 
         builder.position_at_end(body)
-        self._ask(ahead)
-        right = [self._load(at_b, vector) for vector in self.vectors]
-        left = [self._number(builder.gep(at_a, [step])) for step in steps]
+        if self.listed:
+            from_a, from_b = self._term(at_a, ahead, 0), self._term(at_b, ahead, 1)
+        else:
+            self._ask(ahead)
+            from_a, from_b = at_a, at_b
+        right = [self._load(from_b, vector) for vector in self.vectors]
+        left = [self._number(builder.gep(from_a, [step])) for step in steps]
         added = [[self._add(left[row], right[v], sums[row][v]) for v in self.vectors] for row in self.rows]
         moves = (
             builder.sub(count, self._int(1)),
@@ -208,6 +219,10 @@ class Block:
             self.builder.store(value, place, align=self.size)
         else:
             self._call("llvm.masked.store", ir.VoidType(), value, place, self.align, self.mask)
+
+    def _term(self, address: Any, pair: Any, at: int) -> Any:
+        place = self.builder.gep(pair, [self._int(8 * at)])
+        return self.builder.gep(address, [self.builder.load(self._pointer(place, INT), align=8)])
 
     def _ask(self, address: Any) -> None:
         # for reading, into the second-level cache, data

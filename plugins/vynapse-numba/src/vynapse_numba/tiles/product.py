@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from array import array
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vynapse_core import Array
 from vynapse_numba.tiles.machine import machine
 from vynapse_numba.tiles.micro import registers
-from vynapse_numba.tiles.tape import NOW, Tape
+from vynapse_numba.tiles.tape import NOW, Rows, Tape
 
+FEW = 256
+"""Rows of a matrix that lie on no more pages than the processor knows at once."""
 FROM_0, FROM_C, FROM_BIAS = range(3)
 
 
@@ -56,7 +58,17 @@ def product(
             at_bias, biasn, step, start, packed,
         ),
     )  # fmt: skip
-    tape.kernel(machine().product[c.dtype.char], table, a, b, c, bias)
+    rows = None
+    if count == 1:
+        work = 2.0 * m * n * a.shape[2]
+        rows = Rows(m, 1, ((4, am), (11, cm), (14, step)), registers().rows, work)
+    tape.kernel(machine().product[c.dtype.char], table, a, b, c, bias, writes=(c,), rows=rows)
+
+
+class Panels(NamedTuple):
+    """A matrix in the order in which `product` reads it."""
+
+    array: Array
 
 
 def address(x: Array) -> int:
@@ -91,6 +103,11 @@ def pack(b: Array, room: Array | None = None, tape: Tape = NOW) -> Array:
     return room
 
 
+def ready(b: Array) -> bool:
+    """Whether `product` reads b [k, n] as fast where it lies: few long rows, each from a cache line's start."""
+    return side_by_side(b) and len(b) <= FEW and b.strides[0] % 64 == 0 and address(b) % 64 == 0
+
+
 def turn(x: Array, out: Array, padded: bool = False, tape: Tape = NOW) -> None:
     """Write x [N, r, c] to `out` [N, c, r or, with `padded`, r made up to whole vectors], rows as columns.
 
@@ -98,7 +115,21 @@ def turn(x: Array, out: Array, padded: bool = False, tape: Tape = NOW) -> None:
     """
     (count, rows, columns), xs, outs = x.shape, x.strides, out.strides
     table = array("q", (count, rows, columns, address(x), xs[0], xs[1], address(out), outs[0], outs[1], padded))
-    tape.kernel(machine().turn[x.dtype.char], table, x, out)
+    cut = Rows(rows, 1, ((3, xs[1]), (6, x.itemsize)), registers().bytes // x.itemsize, 8.0 * x.size)
+    tape.kernel(machine().turn[x.dtype.char], table, x, out, writes=(out,), rows=cut if count == 1 else None)
+
+
+def innermost(x: Array, axis: int, tape: Tape = NOW) -> Array:
+    """Return x with neighbours along an axis side by side: itself where they are, else a copy."""
+    moved = np.moveaxis(x, axis, -1)
+    if moved.flags.c_contiguous:
+        return x
+    room = np.empty(moved.shape, moved.dtype)
+    if axis == 0 and x.flags.c_contiguous and x.dtype.char in machine().turn:
+        turn(x.reshape(1, len(x), -1), room.reshape(1, -1, len(x)), tape=tape)
+    else:
+        tape.copy(room, moved)
+    return np.moveaxis(room, -1, axis)
 
 
 def aligned(size: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,12 @@ import numpy as np
 from vynapse_core import Arguments, Array, Kernel, Node
 from vynapse_numba.tiles.bind import Bind, Write
 from vynapse_numba.tiles.chains import NETWORKS, Chain, Chains
+from vynapse_numba.tiles.convolution import convolution
 from vynapse_numba.tiles.elementwise import IN_PLACE
 from vynapse_numba.tiles.fused import Fused, fused
 from vynapse_numba.tiles.lift import LIFTED, OWN, lifted
-from vynapse_numba.tiles.product import dense
+from vynapse_numba.tiles.pooling import pool
+from vynapse_numba.tiles.product import Panels, dense
 from vynapse_numba.tiles.split import Split, Stage, split
 from vynapse_numba.tiles.tape import NOW, Tape
 from vynapse_numba.tiles.views import VIEWS
@@ -68,21 +70,42 @@ class Plan:
     split: Split
     inner: tuple[int | None, ...]
     """Which axis of each value lies innermost."""
-    shared: tuple[int, ...]
-    """Nodes that all networks share and that are needed."""
+    shared: tuple[int | Step, ...]
+    """What all networks share and is needed: chains of nodes, and nodes by themselves."""
     steps: tuple[Step, ...]
     packed: tuple[Packed, ...]
     direct: Mapping[str, int]
     """{output: slot} of the outputs that chains write where the caller gets them."""
     slots: int
+    convolves: bool
+    """Whether there are convolutions or pools."""
     kernels: Mapping[str, Kernel]
+    valued: Callable[[Node], tuple[int, ...]]
+    """The operands of a node whose values it needs."""
+
+    def moving(self, inputs: Collection[str]) -> frozenset[int]:
+        """Return the nodes that all networks share whose values depend on these inputs."""
+        live = self.arguments.live
+        found = {live.inputs[name] for name in inputs}
+        for i, node in enumerate(live.nodes):
+            if not self.arguments.varying[i] and found.intersection(self.valued(node)):
+                found.add(i)
+        return frozenset(found)
 
 
 def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
     """Return the plan of a graph."""
     nodes = arguments.live.nodes
 
+    plain = [i for i, node in enumerate(nodes) if node.op not in kernels]
+    found = {i: step for i in plain if (step := convolution(nodes, arguments.varying, i))}
+    convolved = frozenset(i for i in found if nodes[i].op in ("add", "matmul"))
+    found |= {i: step for i in plain if (step := pool(nodes, arguments.varying, convolved, i))}
+    others = {id(nodes[i]): step.operands for i, step in found.items()}
+
     def valued(node: Node) -> tuple[int, ...]:
+        if id(node) in others:
+            return others[id(node)]
         if not node.operands or node.op in kernels or node.op not in LIFTED | {"size"}:
             return node.operands
         only_shape = arguments.ops[node.op].shape_only
@@ -98,13 +121,23 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
     packed: dict[tuple[int, bool], Packed] = {}
     biased = _biased(arguments, parts, needed, valued, kernels)
     absorbed = {product for product, _ in biased.values()}
-    order = Chains(arguments, parts, needed, valued, frozenset(biased), frozenset(kernels)).order
+    order = Chains(arguments, parts, needed, valued, frozenset(biased) | frozenset(found), frozenset(kernels)).order
     compiled = fused([entry for entry in order if isinstance(entry, Chain)], arguments)
+    shared: list[int | Step] = []
     for i in order:
         if isinstance(i, Chain):
-            steps.append(_chained(i, compiled[id(i)]))
+            (shared if i.stage is Stage.SHARED else steps).append(_chained(i, compiled[id(i)]))
+            continue
+        if not arguments.varying[i]:
+            shared.append(i)
             continue
         if i in absorbed:
+            continue
+        if i in found:
+            again = _again_matmul if parts.stages[i] is Stage.SUMS else None
+            operands, bind, in_place = found[i].operands, found[i].bind, found[i].in_place
+            inner[i] = 0 if found[i].samples else inner[i]
+            steps.append(Step((i,), parts.stages[i], operands, bind, again=again, native=True, in_place=in_place))
             continue
         node = nodes[i]
         product, bias = biased.get(i, (i, None))
@@ -123,25 +156,26 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
                 operands,
                 lifted(node, [nodes[o] for o in operands], varies, arguments.ops[node.op], kernel),
                 again=_again(node.op) if parts.stages[i] is Stage.SUMS else None,
-                native=node.op == "matmul" and kernel is None,
+                native=node.op in ("matmul", "pad") and kernel is None,
                 view=view,
                 buffer=not (own or view),
                 in_place=node.op in IN_PLACE and kernel is None,
             )
         )
-    shared = tuple(i for i in needed if not arguments.varying[i])
     slots = len(nodes) + len(packed)
     direct = _direct(arguments, steps, slots)
     return Plan(
         arguments,
         parts,
         tuple(inner),
-        shared,
+        tuple(shared),
         tuple(steps),
         tuple(packed.values()),
         direct,
         slots + len(direct),
+        bool(found),
         kernels,
+        valued,
     )
 
 
@@ -240,16 +274,19 @@ def _dense(
     bias_varies = bias is not None and arguments.varying[bias]
 
     def write(
-        out: Array, left: Array, right: Array, start: Array | None = None, add: bool = False, tape: Tape = NOW
+        out: Array, left: Array, right: Array | Panels, start: Array | None = None, add: bool = False, tape: Tape = NOW
     ) -> Array:
         left = left if weights_vary else left[None]
         target = out
         if turned:
             left, target = left.swapaxes(1, 2), out.swapaxes(1, 2)
-            right = right.swapaxes(1, 2) if samples_vary else right
+            right = right.swapaxes(1, 2) if isinstance(right, np.ndarray) and samples_vary else right
         if start is not None:
             start = start.reshape(len(start) if bias_varies else 1, target.shape[1])
-        dense(left, right, target, start, not samples_vary, add, tape)
+        if isinstance(right, Panels):
+            dense(left, right.array, target, start, True, add, tape)
+        else:
+            dense(left, right, target, start, False, add, tape)
         return out
 
     def again(_: Write) -> Write:
