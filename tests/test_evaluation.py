@@ -99,6 +99,27 @@ def test_without_a_batch_all_samples_are_taken():
     assert len(evaluation(Points()).samples(7)) == 10
 
 
+class Shaken(Points):
+    """Points that each batch sees at other places."""
+
+    augments: ClassVar[bool] = True
+
+    def batches(self, rows, first, streams):
+        for update, batch in enumerate(super().batches(rows, first, streams), first):
+            yield Dataset(batch.x + streams("noise", update).uniform(batch.x.shape, 0.1, 0.4), batch.y)
+
+
+@pytest.mark.parametrize("batch", [None, 3, 10, 20])
+def test_augmented_samples_are_those_of_the_step_and_plain_where_all_are_asked_for(batch):
+    samples, plain = evaluation(Shaken(batch=batch)).samples, evaluation(Points(batch=batch)).samples
+    assert Shaken(batch=batch).stochastic
+    for step in (0, 4):
+        assert np.array_equal(samples(step).x, samples(step).x)
+        assert np.array_equal(np.floor(samples(step).x), plain(step).x)
+        assert not np.array_equal(samples(step).x, plain(step).x)
+    assert np.array_equal(samples(None).x, plain(None).x)
+
+
 def test_fitness_is_the_negative_loss():
     fitness = evaluation(Points()).fitness(line([2, 0], [0, 0]), 0)
     np.testing.assert_allclose(fitness, [0, -np.mean((2 * np.arange(10)) ** 2)], rtol=1e-6)

@@ -67,6 +67,34 @@ class Pretending(Plane):
     """What evolution maximises."""
 
 
+class Shaken(Plane):
+    """Changes its samples, and does not say so."""
+
+    def batches(self, rows, first, streams):
+        for batch in super().batches(rows, first, streams):
+            yield Dataset(batch.x + 1, batch.y)
+
+
+class ShakenInOrder(Plane):
+    """Changes a batch by its place among those that are asked for."""
+
+    augments: ClassVar[bool] = True
+
+    def batches(self, rows, first, streams):
+        for place, batch in enumerate(super().batches(rows, first, streams)):
+            yield Dataset(batch.x + np.float32(place), batch.y)
+
+
+class ShakenDoubly(Plane):
+    """Changes the type of its samples."""
+
+    augments: ClassVar[bool] = True
+
+    def batches(self, rows, first, streams):
+        for batch in super().batches(rows, first, streams):
+            yield Dataset(batch.x.astype(np.float64), batch.y)
+
+
 class Ball(DirectTask):
     """Minus the squares."""
 
@@ -244,6 +272,9 @@ def test_genes_of_another_encoding_are_handed_in():
         (Holed(), "data is finite"),
         (Splitless(), "at least one split"),
         (Pretending(), "accuracy only where targets are classes"),
+        (Shaken(), "unless `augments` says otherwise"),
+        (ShakenInOrder(), "its rows and the number of its update alone"),
+        (ShakenDoubly(), r"of the form of the data.*\n.*float64"),
         (SmallBall(), r"float64 \[P\].*\n.*float32"),
         (Relative(), "a share of the population"),
         (Noisy(), "same fitness at each call"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from vynapse_core.contracts import (
 from vynapse_core.episodes import Player, player
 from vynapse_core.errors import RunError
 from vynapse_core.graph import Graph
+from vynapse_core.measures import measured
 from vynapse_core.networks import MEMORY, Networks
 from vynapse_core.ops import Op
 from vynapse_core.population import Array, Genes
@@ -115,13 +117,19 @@ class Evaluation:
         data, batch = self._learnt, self._samples_of.batch
         if step is None:
             return data if len(data) <= FINAL_SAMPLES else data.take(self._final(len(data)))
-        if batch is None or batch >= len(data):
+        whole = batch is None or batch >= len(data)
+        if whole and not self._samples_of.augments:
             return data
-        epoch, index = divmod(step, len(data) // batch)
-        return data.take(self._epoch(epoch, len(data))[index * batch : (index + 1) * batch])
+        size = len(data) if batch is None else min(batch, len(data))
+        epoch, index = divmod(step, len(data) // size)
+        order = np.arange(size) if whole else self._epoch(epoch, len(data))[index * size : (index + 1) * size]
+        return next(self._samples_of.batches(order[None], step, self.streams))
 
     def measure(self, networks: Networks, data: Dataset, what: tuple[str, ...]) -> dict[str, Array]:
-        """Return `fitness`, `loss` and/or `accuracy`, each [P], of networks on data."""
+        """Return what is asked for, [P] each, of networks on data: `fitness`, `loss`, `accuracy` or a task's metric.
+
+        `confusion` is [P, classes, classes].
+        """
         last = self._last
         if last is None or last.graph is not networks.graph or last.data is not data or last.what != what:
             self._last = last = self._bound(networks.graph, data, what)
@@ -138,14 +146,17 @@ class Evaluation:
             self._programs[key] = self.device.compile(self._measuring(graph, data, what))
         return Measure(graph, data, what, self._programs[key], {"x": data.x, "target": data.y})
 
-    def metrics(self, networks: Networks) -> dict[str, dict[str, float]]:
-        """Return `{split: {"loss": …, "accuracy": …}}` of one network; an episodic task has the mean return only."""
+    def metrics(self, networks: Networks) -> dict[str, dict[str, Any]]:
+        """Return `{split: {"loss": …, "accuracy": …}}` of one network; an episodic task has the mean return only.
+
+        What the task's `metrics` name is there too: numbers, and of `confusion` rows of them.
+        """
         if self._episodic is not None:
             return {"test": {"return": float(self._returns(self._episodic, networks, None)[0])}}
         task = self._samples_of
-        what = ("loss", "accuracy") if task.classification else ("loss",)
-        measured = {split: self.measure(networks, task.data(split), what) for split in task.splits}
-        return {split: {name: float(value[0]) for name, value in values.items()} for split, values in measured.items()}
+        what = ("loss", *("accuracy",) * task.classification, *task.metrics)
+        found = {split: self.measure(networks, task.data(split), what) for split in task.splits}
+        return {split: {name: value[0].tolist() for name, value in values.items()} for split, values in found.items()}
 
     @cached_property
     def _decode(self) -> Callable[[Genes], Networks]:
@@ -196,7 +207,8 @@ class Evaluation:
             outputs["loss"] = task.loss.build(prediction, target)
         if "accuracy" in what:
             outputs["accuracy"] = task.loss.correct(prediction, target).mean()
-        return outputs
+        others = [name for name in what if name not in ("fitness", "loss", "accuracy")]
+        return outputs | {name: measured(name, task.loss, prediction, target) for name in others}
 
     def _returns(self, task: EpisodicTask, networks: Networks, step: int | None) -> Array:
         """Play every network's episodes side by side; all networks get the same start states."""

@@ -48,8 +48,8 @@ class Result:
     seconds: float
     """Time inside the loop."""
     best_fitness: float | None
-    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """`{split: {"loss": …, "accuracy": …}}` of the best solution."""
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """`{split: {"loss": …, "accuracy": …}}` of the best solution, and what the task's `metrics` name."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,14 @@ def _ending(session: Session, criteria: Criteria) -> tuple[str | None, Solution 
 
 
 def _passed(session: Session) -> Solution | None:
-    """Return the best so far where it passes the task's examinations; one that sat them before is not asked again."""
+    """Return the trainer's candidate where it passes the task's examinations."""
     experiment, now = session.experiment, session.now
-    if not now.progress.step or now.progress.improved != now.progress.step:
+    if not now.progress.step:
         return None
     began = time.perf_counter()
-    solution = experiment.trainer.champion(experiment, now.state)
-    networks = networks_of(experiment, solution)
+    improved = now.progress.improved == now.progress.step
+    solution = experiment.trainer.candidate(experiment, now.state, improved)
+    networks = None if solution is None else networks_of(experiment, solution)
     passed = networks is not None and experiment.evaluation.passes(networks)
     seconds = now.progress.seconds + time.perf_counter() - began
     session.now = Saved(now.state, replace(now.progress, seconds=seconds))
@@ -301,7 +302,7 @@ def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) 
         folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}])
         return
     packages = {plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure}
-    description = experiment.recipe.experiment
+    description, data = experiment.recipe.experiment, dict(experiment.task.provenance())
     folder.note(
         name=description.name,
         seed=description.seed,
@@ -309,6 +310,7 @@ def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) 
         started=now,
         finished=None,
         **({"device": experiment.choice.record()} if experiment.choice else {}),
+        **({"data": data} if data else {}),
         **environment(packages),
     )
 

@@ -8,6 +8,7 @@ from vynapse_core.contracts.genome import Genome, Initialiser
 from vynapse_core.contracts.loss import Activation, Gradient, Loss
 from vynapse_core.contracts.observer import Observer
 from vynapse_core.contracts.operator import Crossover, Mutation
+from vynapse_core.contracts.sampled import SampledTask
 from vynapse_core.contracts.selector import Replacement, Selector
 from vynapse_core.contracts.task import Dataset, DirectTask, EpisodicTask, SupervisedTask, Task
 from vynapse_core.contracts.trainer import Report, Solution, Trainer
@@ -32,6 +33,7 @@ __all__ = [
     "Replacement",
     "Report",
     "SampleKernel",
+    "SampledTask",
     "Selector",
     "Solution",
     "SupervisedTask",

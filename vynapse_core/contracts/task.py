@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Task: what is to be solved. It is supervised (data), direct (a function of genes) or episodic (an environment)."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vynapse_core.builder import Value
 from vynapse_core.component import Component
 from vynapse_core.contracts.loss import Loss
 from vynapse_core.population import Array, Genes
-from vynapse_core.streams import Stream
+from vynapse_core.settings import mistake
+from vynapse_core.streams import Stream, Streams
 
 if TYPE_CHECKING:
     from vynapse_core.experiment import Experiment
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 
 PLAIN_GENOMES: Mapping[str, str] = {"real": "vynapse-evolution:vector", "binary": "vynapse-evolution:bits"}
 """The genome of a recipe that names none, by what a direct task takes."""
+METRICS = r"confusion|f1|r2|top[1-9][0-9]{0,3}"
+"""Pattern of what a supervised task may name in `metrics`; `measures.py` builds it."""
+OF_CLASSES = ("confusion", "f1", "top")
+"""How the names of those begin that need classes."""
+
+
+def _metric(name: str) -> str:
+    if not re.fullmatch(METRICS, name):
+        raise mistake(f"expected 'confusion', 'f1', 'r2', or 'top' and a number such as 'top3'; found {name!r:.60}")
+    return name
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,10 @@ class Task(Component):
         """Return the genome, as a recipe's table, for a recipe that names none."""
         raise LookupError("this task has no default genome")
 
+    def provenance(self) -> Mapping[str, Any]:
+        """Return what `run.json` keeps of the data, such as files with their SHA-256; empty where there is none."""
+        return {}
+
 
 class SupervisedTask(Task):
     """Data to be learnt: networks map inputs to outputs, a loss or the accuracy says how well."""
@@ -71,11 +87,14 @@ class SupervisedTask(Task):
     """What evolution maximises: the loss with its sign changed, or the share of samples classified correctly."""
     batch: int | None = Field(None, gt=0)
     """Samples drawn anew for each step; without it, all of them."""
+    metrics: tuple[Annotated[str, AfterValidator(_metric)], ...] = ()
+    """What is measured besides loss and accuracy: "confusion" (counts by class and class named), "f1" (mean over
+    classes), "top3" (the class is among the 3 highest outputs; any number), "r2" (share of variance explained)."""
 
     @property
     def stochastic(self) -> bool:
-        """Whether batches are drawn, which takes more samples than one batch; asking reads the data."""
-        return self.batch is not None and self.batch < len(self.data(self.splits[0]))
+        """Whether batches are drawn, which takes more samples than one batch, or samples are changed by chance."""
+        return self.augments or (self.batch is not None and self.batch < len(self.data(self.splits[0])))
 
     @property
     @abstractmethod
@@ -115,10 +134,28 @@ class SupervisedTask(Task):
     def data(self, split: str) -> Dataset:
         """Return a split, the same at each call. Raises DataError where the data is missing or malformed."""
 
+    @property
+    def augments(self) -> bool:
+        """Whether `batches` changes samples by chance, so that it gives others than `data`."""
+        return False
+
+    def batches(self, rows: Array, first: int, streams: Streams) -> Iterator[Dataset]:
+        """Yield the samples to learn from at `rows` int64 [count, size], a batch for each update from `first` on.
+
+        What is random is keyed by an update's number alone, so that a resumed run goes on to the same bits.
+        """
+        data = self.data(self.splits[0])
+        return (data.take(row) for row in rows)
+
     def problems(self, experiment: "Experiment") -> Iterator[tuple[str, str]]:
         """Yield a problem where accuracy is asked for and there are no classes."""
         if self.fitness == "accuracy" and not self.classification:
             yield "fitness", "accuracy counts samples of the right class, and the targets are numbers; take 'loss'"
+        for index, name in enumerate(self.metrics):
+            if name.startswith(OF_CLASSES) and not self.classification:
+                yield f"metrics.{index}", f"{name} needs classes, and the targets are numbers; take 'r2'"
+            elif name.startswith("top") and self.outputs == 1:
+                yield f"metrics.{index}", f"{name} compares outputs with each other, and this task has a single one"
 
     def default_genome(self) -> Mapping[str, Any]:
         """Return a network with one hidden layer."""

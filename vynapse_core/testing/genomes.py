@@ -16,7 +16,10 @@ from vynapse_core.testing.parts import check_component
 from vynapse_core.testing.samples import DTYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vynapse_core.contracts import Task
+    from vynapse_core.graph import Graph
     from vynapse_core.population import Array
     from vynapse_core.streams import Stream
 
@@ -131,11 +134,40 @@ def _check_networks(contract: Contract, genome: Genome, genes: Genes) -> None:
         contract.require(
             fits, f"the array {name!r} is {node.dtype} [P, ...] of the parameter {node.type}", shaped(array)
         )
+    if networks.training is not None:
+        _check_training(contract, networks.graph, networks.training)
     contract.call(networks.blank_memory, 1, given="one sample")
     for samples in (1, 3):
         _check_outputs(contract, genome, genes, networks, samples)
     if type(genome).absorb is not Genome.absorb:
         _check_absorb(contract, genome, genes, networks)
+
+
+def _check_training(contract: Contract, graph: Graph, training: Graph) -> None:
+    training.validate(catalogues.installed().ops)
+
+    def types(of: Graph, places: Mapping[str, int]) -> dict[str, str]:
+        return {name: of.nodes[place].type for name, place in places.items()}
+
+    wanted, found = types(graph, graph.parameters), types(training, training.parameters)
+    contract.require(
+        found == wanted, "the graph that is trained has the same parameters", f"{found}, expected {wanted}"
+    )
+    wanted, found = types(graph, graph.inputs), types(training, training.inputs)
+    key = found.pop("key", "uint64 [2]")
+    contract.require(
+        found == wanted and key == "uint64 [2]",
+        "the graph that is trained has the same inputs, and perhaps `key`, uint64 [2]",
+        f"{found}, expected {wanted}",
+    )
+    wanted = {f"next.{name}": kind for name, kind in types(training, training.parameters).items()}
+    found = types(training, training.outputs)
+    y = found.pop("y", "nothing")
+    contract.require(
+        y == types(graph, graph.outputs)["y"] and found.items() <= wanted.items(),
+        "the graph that is trained has the output `y`, and `next.NAME` for parameters that no gradient moves",
+        f"`y` {y} and {found}",
+    )
 
 
 def _check_outputs(contract: Contract, genome: Genome, genes: Genes, networks: Networks, samples: int) -> None:

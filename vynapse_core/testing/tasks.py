@@ -13,6 +13,7 @@ from vynapse_core import catalogue as catalogues
 from vynapse_core.contracts import Dataset, DirectTask, EpisodicTask, Genome, SupervisedTask, Task
 from vynapse_core.population import Array, Genes
 from vynapse_core.settings import frozen
+from vynapse_core.streams import Streams
 from vynapse_core.testing.contract import Contract, copied, difference, shaped, stream
 from vynapse_core.testing.parts import check_component
 from vynapse_core.testing.samples import PLAIN, plain_genes
@@ -100,6 +101,7 @@ def _check_supervised(contract: Contract, task: SupervisedTask) -> None:
         _check_data(contract, task, split, data)
         differs = difference(data, task.data(split), split)
         contract.require(not differs, "data returns the same at each call; what is random is keyed by a field", differs)
+    _check_batches(contract, task)
     _check_measured(contract, task)
 
 
@@ -129,6 +131,23 @@ def _check_data(contract: Contract, task: SupervisedTask, split: str, data: Data
         classes = max(task.outputs, 2)
         inside = y.min() >= 0 and y.max() < classes
         contract.require(inside, f"class ids lie in 0 to {classes - 1}", f"{y.min()} to {y.max()} in {split!r}")
+
+
+def _check_batches(contract: Contract, task: SupervisedTask) -> None:
+    data, streams = task.data(task.splits[0]), Streams(5)
+    rows = np.tile(np.arange(min(len(data), 3)), (3, 1))
+    made = contract.call(lambda: list(task.batches(rows, 2, streams)), given="three times the same rows")
+    plain = data.take(rows[0])
+    alike = [(b.x.shape, b.x.dtype, b.y.shape, b.y.dtype) for b in (plain, *made)]
+    contract.require(
+        len(made) == len(rows) and len(set(alike)) == 1,
+        "batches gives a batch for each row of `rows`, of the form of the data",
+        f"{len(made)}: {', '.join(shaped(batch.x) for batch in made)}",
+    )
+    differs = difference(made[1], next(iter(task.batches(rows[1:2], 3, streams))), "batch")
+    contract.require(not differs, "a batch depends on its rows and the number of its update alone", differs)
+    differs = "" if task.augments else difference(made[0], plain, "batch")
+    contract.require(not differs, "batches are the data's samples, unless `augments` says otherwise", differs)
 
 
 def _check_measured(contract: Contract, task: SupervisedTask) -> None:

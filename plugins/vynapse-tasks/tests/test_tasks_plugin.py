@@ -14,8 +14,8 @@ from vynapse_core.plugins import Plugin, check_hooks
 from vynapse_tasks import plugin
 
 TASKS = (
-    "ackley", "acrobot", "cartpole", "csv", "digits", "idx", "mnist", "mountain_car", "mountain_car_continuous",
-    "npz", "onemax", "parity", "pendulum", "pole_balancing", "powers_of_two", "rastrigin", "retina", "rosenbrock",
+    "ackley", "acrobot", "cartpole", "mountain_car", "mountain_car_continuous",
+    "onemax", "parity", "pendulum", "pole_balancing", "powers_of_two", "rastrigin", "retina", "rosenbrock",
     "sequence_recall", "sphere", "trap", "two_spirals", "xor",
 )  # fmt: skip
 LOSSES = ("binary_cross_entropy", "cross_entropy", "huber", "mae", "mse")

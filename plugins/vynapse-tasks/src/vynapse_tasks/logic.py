@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Dataset, Loss, Streams, Value, target_like, where
+from vynapse_core import Array, Dataset, Loss, SampledTask, Streams, Value, target_like, where
 from vynapse_tasks.losses import MeanSquaredError
-from vynapse_tasks.sampled_task import SampledTask
 
 if TYPE_CHECKING:
     from vynapse_core import Experiment

@@ -15,18 +15,15 @@ if TYPE_CHECKING:
 
 @hookimpl
 def vynapse_tasks() -> Mapping[str, type[Component]]:
-    """Contribute functions of bits and of reals, sequences, data sets, and systems to be controlled."""
+    """Contribute functions of bits and of reals, sequences, and systems to be controlled."""
     from vynapse_tasks.bitstrings import OneMax, Trap
     from vynapse_tasks.control.acrobot import Acrobot
     from vynapse_tasks.control.cartpole import CartPole
     from vynapse_tasks.control.mountain_car import MountainCar, MountainCarContinuous
     from vynapse_tasks.control.pendulum import Pendulum
     from vynapse_tasks.control.pole_balancing import PoleBalancing
-    from vynapse_tasks.digits import Digits
-    from vynapse_tasks.files import Csv, Idx, Npz
     from vynapse_tasks.functions import Ackley, Rastrigin, Rosenbrock, Sphere
     from vynapse_tasks.logic import Parity, Xor
-    from vynapse_tasks.mnist import Mnist
     from vynapse_tasks.powers_of_two import PowersOfTwo
     from vynapse_tasks.retina import Retina
     from vynapse_tasks.sequence_recall import SequenceRecall
@@ -45,11 +42,6 @@ def vynapse_tasks() -> Mapping[str, type[Component]]:
         "rastrigin": Rastrigin,
         "rosenbrock": Rosenbrock,
         "ackley": Ackley,
-        "digits": Digits,
-        "mnist": Mnist,
-        "idx": Idx,
-        "npz": Npz,
-        "csv": Csv,
         "cartpole": CartPole,
         "pole_balancing": PoleBalancing,
         "mountain_car": MountainCar,

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Dataset, Loss
+from vynapse_core import Dataset, Loss, SampledTask
 from vynapse_tasks.losses import MeanSquaredError
-from vynapse_tasks.sampled_task import SampledTask
 
 SOLVED_LOSS = 1e-4
 

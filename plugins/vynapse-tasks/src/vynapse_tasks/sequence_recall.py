@@ -9,10 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Dataset, Loss
+from vynapse_core import Array, Dataset, Loss, SampledTask
 from vynapse_tasks.logic import SOLVED_LOSS, all_patterns
 from vynapse_tasks.losses import MeanSquaredError
-from vynapse_tasks.sampled_task import SampledTask
 
 
 class SequenceRecall(SampledTask):

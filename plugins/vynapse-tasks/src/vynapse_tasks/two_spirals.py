@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field
 
-from vynapse_core import Array, Dataset, Loss
+from vynapse_core import Array, Dataset, Loss, SampledTask
 from vynapse_tasks.losses import MeanSquaredError
-from vynapse_tasks.sampled_task import SampledTask
 
 TURN, TURNS = 32, 3
 """Points in a turn of a spiral, and turns."""

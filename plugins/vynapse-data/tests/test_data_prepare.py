@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from vynapse_core.errors import DataError
-from vynapse_tasks.data.prepare import one_hot, split, standardise
+from vynapse_data.prepare import one_hot, split, standardise
 
 
 def test_counts_cut_the_permutation_in_order() -> None:

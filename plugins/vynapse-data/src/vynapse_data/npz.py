@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vynapse_core import DataError, nearest
+from vynapse_data.idx import DEFLATE_AT_MOST
 
 if TYPE_CHECKING:
     import os
@@ -54,6 +56,7 @@ def _array(archive: NpzFile, name: str, file: Path) -> NDArray[Any]:
         hint = nearest(name, archive.files)
         raise DataError(f"{file}: no array {name!r}; the file holds {there}" + (f" ({hint})" if hint else ""))
     try:
+        _check_size(archive, name, file)
         array: NDArray[Any] = archive[name]
     except _DAMAGE as error:
         raise DataError(f"{file}: array {name!r} cannot be read: {error}") from error
@@ -70,3 +73,22 @@ def _array(archive: NpzFile, name: str, file: Path) -> NDArray[Any]:
             f"({array.size - int(finite.sum())} such values in all)"
         )
     return array
+
+
+def _check_size(archive: NpzFile, name: str, file: Path) -> None:
+    """Refuse an array that is to inflate beyond what its bytes can hold, before anything is allocated for it."""
+    packed = archive.zip
+    if packed is None:
+        return
+    member = packed.getinfo(name if name in packed.namelist() else f"{name}.npy")
+    with packed.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    promised = math.prod(shape) * dtype.itemsize
+    held = min(member.file_size, DEFLATE_AT_MOST * member.compress_size)
+    if dtype.kind in "biuf" and promised > held:
+        raise DataError(
+            f"{file}: array {name!r}: the header promises {promised} bytes of data (shape {shape}, {dtype}); "
+            f"what is in the archive holds at most {held}"
+        )

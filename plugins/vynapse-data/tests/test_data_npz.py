@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vynapse_core.errors import DataError
-from vynapse_tasks.data.npz import read_npz
+from vynapse_data.npz import read_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,17 @@ def test_arrays_of_different_length_are_refused(tmp_path: Path) -> None:
 def test_a_single_number_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one row a sample"):
         read_npz(saved(tmp_path, x=X, y=np.array(3)))
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_array_that_promises_more_than_there_is_is_refused_before_it_is_allocated(tmp_path: Path, kind: int) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 1000)})
+    with zipfile.ZipFile(tmp_path / "data.npz", "w", kind) as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(100))
+        archive.writestr("y.npy", header.getvalue())
+    with pytest.raises(DataError, match=r"array 'x': the header promises 4000000000000000 bytes"):
+        read_npz(tmp_path / "data.npz")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from vynapse_core import Array, DataError
-from vynapse_tasks.split_task import SplitTask
+from vynapse_data.augmented_task import AugmentedTask
+from vynapse_data.split_task import SplitTask
 
 INK = 16
 """The greatest value of a pixel."""
 
 
-class Digits(SplitTask):
+class Digits(SplitTask, AugmentedTask):
     """Handwritten digits: 1,797 images of 8 × 8 pixels, inputs float32 [n, 64] in [0, 1], ten classes.
 
     Needs scikit-learn, of which only the data is read. Four fifths are the split `train`, the rest `test`.
@@ -40,6 +41,11 @@ class Digits(SplitTask):
         """Ten classes."""
         return True
 
+    @property
+    def image(self) -> tuple[int, ...]:
+        """One channel of 8 × 8 pixels."""
+        return (1, 8, 8)
+
     def read(self) -> tuple[Array, Array]:
         """Return all images and their classes. Raises DataError where scikit-learn is not installed."""
         table = _table()
@@ -53,9 +59,7 @@ def _table() -> Array:
     """
     spec = find_spec("sklearn")
     if spec is None:
-        raise DataError(
-            'the digits come with scikit-learn, which is not installed: pip install "vynapse-tasks[digits]"'
-        )
+        raise DataError('the digits come with scikit-learn, which is not installed: pip install "vynapse-data[digits]"')
     file = Path(spec.origin or "").parent / "datasets" / "data" / "digits.csv.gz"
     if file.is_file():
         return np.loadtxt(file, np.float32, delimiter=",")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vynapse_core.errors import DataError
-from vynapse_tasks.data.csv import read_csv
+from vynapse_data.csv import read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 
-from vynapse_core import DataError, Dataset, SupervisedTask
+from vynapse_core.contracts.task import Dataset, SupervisedTask
+from vynapse_core.errors import DataError
 
 
 class SampledTask(SupervisedTask):

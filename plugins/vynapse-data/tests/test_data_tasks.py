@@ -16,11 +16,12 @@ import pytest
 from pydantic import ValidationError
 
 from vynapse_core import DataError, SupervisedTask
-from vynapse_tasks import digits as digits_module, mnist as mnist_module
-from vynapse_tasks.digits import Digits
-from vynapse_tasks.files import Csv, Idx, Npz
+from vynapse_data import digits as digits_module, published_task
+from vynapse_data.digits import Digits
+from vynapse_data.files import Idx, Npz
+from vynapse_data.mnist import Mnist
+from vynapse_data.table_task import Csv
 from vynapse_tasks.losses import CrossEntropy, MeanSquaredError
-from vynapse_tasks.mnist import Mnist
 
 NO_EXPERIMENT: Any = None
 
@@ -61,7 +62,7 @@ def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         packed = write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte", labels)
         packed.with_name(packed.name + ".gz").write_bytes(gzip.compress(packed.read_bytes()))
         packed.unlink()
-    monkeypatch.setattr("vynapse_tasks.data.mnist_files._SPLITS", {"train": ("train", 60), "test": ("t10k", 20)})
+    monkeypatch.setattr("vynapse_data.idx_images.SPLITS", {"train": ("train", 60), "test": ("t10k", 20)})
     return str(tmp_path)
 
 
@@ -104,7 +105,7 @@ def test_a_folder_that_lacks_mnist_files_is_a_problem_and_an_error(tmp_path: Pat
 
 
 def test_mnist_without_a_path_is_neither_read_nor_downloaded_while_checking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist_module, "mnist_folder", lambda path: pytest.fail("looked for files"))
+    monkeypatch.setattr(published_task, "collection_folder", lambda *given: pytest.fail("looked for files"))
     task = Mnist()
     assert (task.inputs, task.outputs, task.splits, problems(task)) == ((784,), 10, ("train", "test"), "")
 
@@ -156,7 +157,7 @@ def test_digits_do_not_import_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits_module, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r'pip install "vynapse-tasks\[digits\]"'):
+    with pytest.raises(DataError, match=r'pip install "vynapse-data\[digits\]"'):
         Digits().data("train")
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ELEMENTS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_DEFLATE_AT_MOST = 1032  # bytes out for a byte in: the limit of the deflate format
+DEFLATE_AT_MOST = 1032
+"""Bytes out for a byte in: the limit of the deflate format."""
 _BLOCK = 1 << 20
 
 
@@ -40,7 +41,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     try:
         size = file.stat().st_size
         with file.open("rb") as raw, gunzipped(raw) as stream:
-            limit = size if stream is raw else size * _DEFLATE_AT_MOST
+            limit = size if stream is raw else size * DEFLATE_AT_MOST
             return _read(stream, file, limit)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error

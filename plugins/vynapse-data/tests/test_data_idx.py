@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vynapse_core.errors import DataError
-from vynapse_tasks.data.idx import read_idx
+from vynapse_data.idx import read_idx
 
 if TYPE_CHECKING:
     from pathlib import Path
