@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from vynapse_autodiff.lbfgs import Lbfgs
 from vynapse_autodiff.optimiser import Optimiser
 from vynapse_autodiff.optimisers import Adagrad, Adam, AdamW, AnyOptimiser, Lion, Momentum, Nesterov, RmsProp, Sgd
 from vynapse_core import Array, Builder, Settings
@@ -35,8 +36,13 @@ def slope(name: str, x: Any) -> Any:
     return CURVATURE[name] * (x - CENTRE[name]) ** 3
 
 
-def trajectory(optimiser: Optimiser, dtype: str = "float64", networks: int = 1) -> dict[str, Array]:
-    """Return the parameters [STEPS, P, ...] after each update, by a graph that is repeated on the reference device."""
+def trajectory(
+    optimiser: Optimiser, dtype: str = "float64", networks: int = 1, repeats: int = 1, memory_too: bool = False
+) -> dict[str, Array]:
+    """Return the parameters [STEPS · repeats, P, ...] after each batch, by a graph repeated on the reference device.
+
+    Each rate serves `repeats` batches.
+    """
     builder = Builder()
     parameters = {name: builder.parameter(name, shape) for name, shape in SHAPES.items()}
     gradients = {}
@@ -48,7 +54,8 @@ def trajectory(optimiser: Optimiser, dtype: str = "float64", networks: int = 1) 
     rate = builder.input("rate", ("one",)).sum()
     moved, remembered = optimiser.update(parameters, gradients, memory, rate)
     assert remembered.keys() == told.keys()
-    seen = {f"seen.{name}": value * 1.0 for name, value in moved.items()}
+    watched = moved | remembered if memory_too else moved
+    seen = {f"seen.{name}": value * 1.0 for name, value in watched.items()}
     outputs = {f"next.{name}": value for name, value in (moved | remembered).items()}
     program = Reference().compile(builder.graph(outputs | seen).astype(dtype))
     arrays = {
@@ -56,9 +63,9 @@ def trajectory(optimiser: Optimiser, dtype: str = "float64", networks: int = 1) 
     }
     arrays |= {name: np.full((networks, *shape), first, dtype) for name, (shape, first) in told.items()}
     carry = {f"next.{name}": name for name in moved | remembered}
-    rows = np.arange(STEPS)[:, None]
+    rows = np.arange(STEPS).repeat(repeats)[:, None]
     _, found = program.scan(arrays, {"rate": RATES.astype(dtype)}, {"rate": rows}, carry)
-    return {name: found[f"seen.{name}"] for name in SHAPES}
+    return {name: found[f"seen.{name}"] for name in watched}
 
 
 def sgd(x: Array, g: Array, rate: float, t: int, s: dict[str, Any]) -> Array:
@@ -231,10 +238,65 @@ def test_lion_shrinks_weights_apart_from_the_sign() -> None:
     np.testing.assert_allclose(trajectory(Lion(decay=0.5))["w"][:, 0], followed(shrunk)["w"], rtol=1e-10)
 
 
+@pytest.mark.parametrize("optimiser", EVERY, ids=name_of)
+def test_gradients_are_accumulated_until_there_are_enough(optimiser: Optimiser) -> None:
+    # all batches are the same, and so is their mean: three of them count as one
+    found = trajectory(optimiser.model_copy(update={"accumulate": 3}), repeats=3)
+    for name, wanted in trajectory(optimiser).items():
+        np.testing.assert_allclose(found[name][2::3], wanted, rtol=1e-9, atol=1e-11)
+        np.testing.assert_array_equal(found[name][3::3], found[name][2:-1:3])
+
+
+def test_what_is_clipped_is_the_accumulated_gradient() -> None:
+    found = trajectory(Momentum(accumulate=2, clip_norm=0.7), repeats=2)
+    for name, wanted in trajectory(Momentum(clip_norm=0.7)).items():
+        np.testing.assert_allclose(found[name][1::2], wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_the_average_weighs_what_parameters_have_been() -> None:
+    found = trajectory(Adam(average=0.8), memory_too=True)
+    for name in SHAPES:
+        weights = 0.8 ** np.arange(STEPS)[::-1]
+        wanted = np.tensordot(weights / weights.sum(), found[name], 1)
+        memory = {key: values[-1] for key, values in found.items() if key not in SHAPES}
+        judged = Adam(average=0.8).judged({name: found[name][-1]}, memory)[name]
+        np.testing.assert_allclose(judged, wanted, rtol=1e-12)
+
+
+def test_the_average_does_not_change_the_way_that_parameters_go() -> None:
+    for name, found in trajectory(Adam(average=0.8)).items():
+        np.testing.assert_array_equal(found, trajectory(Adam())[name])
+
+
+def test_the_average_counts_updates_and_not_batches() -> None:
+    once, thrice = (trajectory(Adam(average=0.8, accumulate=n), repeats=n, memory_too=True) for n in (1, 3))
+    np.testing.assert_allclose(thrice["average.w"][2::3], once["average.w"], rtol=1e-9)
+    np.testing.assert_allclose(thrice["average_weight"][2::3], once["average_weight"], rtol=1e-12)
+
+
+def test_the_average_follows_optax() -> None:
+    optax = pytest.importorskip("optax")
+    found = trajectory(Adam(average=0.9), "float32", memory_too=True)
+    ema = optax.ema(0.9, debias=True)
+    state = ema.init({"w": found["w"][0]})
+    for step in range(STEPS):
+        wanted, state = ema.update({"w": found["w"][step]}, state)
+    memory = {key: values[-1] for key, values in found.items() if key not in SHAPES}
+    judged = Adam(average=0.9).judged({"w": found["w"][-1]}, memory)["w"]
+    np.testing.assert_allclose(judged, np.asarray(wanted["w"]), rtol=1e-4)
+
+
+def test_before_the_first_update_networks_are_judged_as_they_are() -> None:
+    arrays = {"w": np.ones((2, 3), np.float32)}
+    memory = {"average.w": np.zeros((2, 3), np.float32), "average_weight": np.zeros(2, np.float32)}
+    np.testing.assert_array_equal(Adam(average=0.9).judged(arrays, memory)["w"], arrays["w"])
+
+
 def test_a_table_names_its_optimiser_by_rule() -> None:
     adapter: TypeAdapter[Optimiser] = TypeAdapter(AnyOptimiser)
     for optimiser in EVERY:
         assert adapter.validate_python({"rule": getattr(optimiser, "rule")}) == optimiser  # noqa: B009
+    assert isinstance(adapter.validate_python({"rule": "lbfgs"}), Lbfgs)
     with pytest.raises(ValidationError):
         adapter.validate_python({"rule": "adam", "momentum": 0.5})
     with pytest.raises(ValidationError):

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vynapse_autodiff.batches import rows
+from vynapse_autodiff.batches import held_out, rows
+from vynapse_autodiff.descent import State
+from vynapse_autodiff.lbfgs import Lbfgs
 from vynapse_autodiff.optimisers import Adam, Momentum, Sgd as Descent
-from vynapse_autodiff.sgd import Sgd, State
+from vynapse_autodiff.sgd import Sgd
 from vynapse_autodiff.training_step import training_step
 from vynapse_core import (
     Array,
@@ -20,12 +24,15 @@ from vynapse_core import (
     GraphError,
     Loss,
     Networks,
+    Program,
     RecipeError,
     Report,
     RunError,
     Streams,
     SupervisedTask,
     Value,
+    named_folder,
+    run_experiment,
     wire,
 )
 from vynapse_core.catalogue import installed
@@ -172,6 +179,150 @@ def test_the_best_network_is_the_one_of_the_step_that_judged_it_best() -> None:
     assert solution.networks is not None
     measured = wired.evaluation.measure(solution.networks, Held().data("validation"), ("fitness",))
     assert measured["fitness"][0] == pytest.approx(best, rel=1e-5)
+
+
+def test_a_share_of_the_samples_is_held_out_to_judge_by() -> None:
+    wired = experiment(Sgd(validation=0.25, optimiser=Descent(rate=0.1)))
+    first = wired.trainer.start(wired)
+    state, report = wired.trainer.step(wired, first)
+    data = Plane().data("train")
+    kept, held = held_out(wired.streams, len(data), 0.25)
+    assert sorted([*kept, *held]) == list(range(12))
+    assert len(held) == 3
+    weights, bias = first.arrays["w"][0], first.arrays["b"][0]
+    error = data.x[kept] @ weights.T + bias - data.y[kept]
+    np.testing.assert_allclose(state.arrays["b"][0], bias - 0.1 * 2 * error.mean(0), rtol=1e-4, atol=1e-6)
+    error = data.x[held] @ state.arrays["w"][0].T + state.arrays["b"][0] - data.y[held]
+    assert report.columns["validation_loss"] == pytest.approx(float((error**2).mean()), rel=1e-4)
+    assert report.best == pytest.approx(-report.columns["validation_loss"])
+
+
+def test_batches_leave_out_what_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    scan = Program.scan
+
+    def watched(self: Program, arrays: Any, inputs: Any, batches: Any, *rest: Any) -> Any:
+        taken.append(batches["x"])
+        return scan(self, arrays, inputs, batches, *rest)
+
+    monkeypatch.setattr(Program, "scan", watched)
+    wired = experiment(Sgd(validation=0.3, batch=2))
+    run(wired, 3)
+    kept, _ = held_out(wired.streams, 12, 0.3)
+    assert [sorted(batches.ravel()) for batches in taken] == [kept.tolist()] * 3
+
+
+def test_a_share_is_refused_where_the_task_has_a_validation_split() -> None:
+    with pytest.raises(RecipeError, match="this task has a validation split of its own"):
+        experiment(Sgd(validation=0.2), Held())
+
+
+def test_what_the_task_asks_for_is_reported_at_each_step() -> None:
+    wired = experiment(Sgd(validation=0.25), Plane(metrics=("r2",)))
+    _, (report,) = run(wired, 1)
+    assert report.columns["validation_r2"] < 1
+    _, (report,) = run(experiment(Sgd(), Plane(metrics=("r2",))), 1)
+    assert report.columns["train_r2"] < 1
+
+
+def test_a_run_ends_when_the_samples_held_out_are_learnt_no_better(tmp_path: Path) -> None:
+    table = {
+        "task": "two_spirals",
+        "genome": {"type": "mlp", "layers": (2, 8, 1)},
+        "trainer": {"type": "sgd", "validation": 0.3, "optimiser": {"rule": "adam", "rate": 0.1}},
+        "stop": {"patience": 3, "steps": 100},
+        "device": "reference",
+    }
+    wired = wire(Recipe.model_validate(table, context={"catalogue": installed()}))
+    result = run_experiment(wired, named_folder(tmp_path / "run"))
+    _, reports = run(wired, result.steps)
+    fitness = [report.best for report in reports]
+    assert result.reason == "patience"
+    assert result.best_fitness == max(fitness)
+    assert int(np.argmax(fitness)) + 1 + 3 == result.steps
+
+
+def test_networks_are_judged_and_kept_with_the_average_of_their_parameters() -> None:
+    wired = experiment(Sgd(optimiser=Adam(rate=0.1, average=0.9), batch=4, networks=2))
+    state, reports = run(wired, 4)
+    judged = Adam(average=0.9).judged(state.arrays, state.memory)
+    networks = Networks(Linear().graph, judged)
+    fitness = wired.evaluation.measure(networks, Plane().data("train"), ("fitness",))["fitness"]
+    assert reports[-1].best == pytest.approx(fitness.max(), rel=1e-5)
+    assert reports[-1].best == max(report.best for report in reports)
+    np.testing.assert_array_equal(state.champion["w"][0], judged["w"][state.place])
+    check_trainer(wired.trainer)
+
+
+def test_accumulated_batches_count_as_one_larger_batch() -> None:
+    parted = experiment(Sgd(optimiser=Momentum(accumulate=3), batch=4, batches=12))
+    whole = experiment(Sgd(optimiser=Momentum(), batches=4))
+    found, wanted = (run(wired, 2)[0] for wired in (parted, whole))
+    np.testing.assert_allclose(found.arrays["w"], wanted.arrays["w"], rtol=1e-5)
+    check_trainer(Sgd(optimiser=Momentum(accumulate=3), batch=4, batches=2))
+
+
+class Shifted(Plane):
+    """A plane whose targets are shifted by the number of the update, as an augmentation may."""
+
+    @property
+    def augments(self) -> bool:
+        return True
+
+    def batches(self, rows: Array, first: int, streams: Streams) -> Iterator[Dataset]:
+        for update, batch in enumerate(super().batches(rows, first, streams), start=first):
+            yield Dataset(batch.x, batch.y + np.float32(update))
+
+
+@pytest.mark.parametrize("share", [None, 0.3])
+@pytest.mark.parametrize("batch", [None, 2])
+def test_augmented_batches_are_those_of_the_task(
+    share: float | None, batch: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vynapse_autodiff.batches.CHUNK", 2)
+    trainer = Sgd(optimiser=Descent(rate=0.1), validation=share, batch=batch, batches=3)
+    shifted, plain = experiment(trainer, Shifted()), experiment(trainer)
+    found, wanted = (wired.trainer.start(wired) for wired in (shifted, plain))
+    for _ in range(2):
+        found, _ = shifted.trainer.step(shifted, found)
+        wanted, _ = plain.trainer.step(plain, wanted)
+    # the bias follows the shifts 0 to 5, each by a fifth of its way; weights do where inputs have a mean
+    assert found.updates == wanted.updates == 6
+    assert float(np.abs(found.arrays["b"] - wanted.arrays["b"]).max()) > 1
+    check_trainer(trainer, experiment={"task": Shifted(), "genome": Linear()})
+
+
+NOISY = {
+    "type": "network",
+    "layers": (
+        {"type": "dense", "units": 8, "activation": "relu"},
+        {"type": "batch_norm"},
+        {"type": "dropout", "rate": 0.5},
+        {"type": "dense", "units": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        Sgd(batch=16, batches=3, networks=2),
+        Sgd(optimiser=Adam(accumulate=2, average=0.9), batch=16, batches=3),
+        Sgd(validation=0.2, batches=2),
+    ],
+    ids=["batches", "accumulated", "all samples"],
+)
+def test_networks_that_draw_random_numbers_keep_the_contract(trainer: Sgd) -> None:
+    check_trainer(trainer, experiment={"task": "two_spirals", "genome": NOISY}, steps=4)
+
+
+def test_a_line_search_over_random_numbers_is_refused() -> None:
+    table = {"task": "two_spirals", "genome": NOISY, "trainer": Sgd(optimiser=Lbfgs()), "device": "reference"}
+    wired = wire(Recipe.model_validate(table, context={"catalogue": installed()}))
+    with pytest.raises(RunError, match="leave dropout out"):
+        wired.trainer.start(wired)
+    with pytest.raises(RecipeError, match="lbfgs needs a loss that stays, and this task changes samples by chance"):
+        experiment(Sgd(optimiser=Lbfgs()), Shifted())
 
 
 def test_of_several_networks_the_best_counts() -> None:

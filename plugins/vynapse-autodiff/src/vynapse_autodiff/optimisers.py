@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The optimisers: SGD, momentum, Nesterov, Adam, AdamW, RMSprop, Adagrad and Lion.
+"""The optimisers: SGD, momentum, Nesterov, Adam, AdamW, RMSprop, Adagrad, Lion and L-BFGS.
 
 Each follows its paper in the form that PyTorch computes, so that hyperparameters mean what they mean there. In a recipe
 an optimiser is a table whose `rule` names it.
@@ -9,16 +9,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vynapse_autodiff.optimiser import Optimiser, Values
+from vynapse_autodiff.lbfgs import Lbfgs
+from vynapse_autodiff.optimiser import Optimiser, Values, towards
 from vynapse_core import Scheduled, Value
-
-
-def towards(mean: Value, seen: Value | float, share: float) -> Value:
-    """Return a moving mean after one more value, which counts by `share`.
-
-    In this form every operation waits for what is seen, so that a device computes an update in one pass.
-    """
-    return mean + (seen - mean) * share
 
 
 class Sgd(Optimiser):
@@ -37,7 +30,7 @@ class Sgd(Optimiser):
 class Momentum(Optimiser):
     """Against a decaying sum of gradients: v ← m v + g, x ← x − rate · v.  Reference: Polyak 1964."""
 
-    kept: ClassVar[tuple[str, ...]] = ("velocity",)
+    of_each: ClassVar[tuple[str, ...]] = ("velocity",)
 
     rule: Literal["momentum"] = "momentum"
     """Which optimiser this is."""
@@ -58,7 +51,7 @@ class Nesterov(Optimiser):
     Reference: Nesterov 1983, in the form of Sutskever et al. 2013, section 2.
     """
 
-    kept: ClassVar[tuple[str, ...]] = ("velocity",)
+    of_each: ClassVar[tuple[str, ...]] = ("velocity",)
 
     rule: Literal["nesterov"] = "nesterov"
     """Which optimiser this is."""
@@ -79,8 +72,8 @@ class Moments(Optimiser):
     The corrections 1 − βᵗ are moving averages of 1, and so they are computed: nothing cancels for small t.
     """
 
-    kept: ClassVar[tuple[str, ...]] = ("mean", "square")
-    counted: ClassVar[tuple[str, ...]] = ("mean_weight", "square_weight")
+    of_each: ClassVar[tuple[str, ...]] = ("mean", "square")
+    of_all: ClassVar[tuple[str, ...]] = ("mean_weight", "square_weight")
 
     rate: Scheduled = Field(0.001, gt=0)
     """Learning rate: a number above 0, or a schedule over the trainer's steps."""
@@ -139,7 +132,7 @@ class AdamW(Moments):
 class RmsProp(Optimiser):
     """Against the gradient, by the root of its moving mean square.  Reference: Hinton 2012, lecture 6e."""
 
-    kept: ClassVar[tuple[str, ...]] = ("square",)
+    of_each: ClassVar[tuple[str, ...]] = ("square",)
 
     rule: Literal["rmsprop"] = "rmsprop"
     """Which optimiser this is."""
@@ -160,7 +153,7 @@ class RmsProp(Optimiser):
 class Adagrad(Optimiser):
     """Against the gradient, by the root of the sum of all its squares.  Reference: Duchi, Hazan & Singer 2011."""
 
-    kept: ClassVar[tuple[str, ...]] = ("squares",)
+    of_each: ClassVar[tuple[str, ...]] = ("squares",)
 
     rule: Literal["adagrad"] = "adagrad"
     """Which optimiser this is."""
@@ -185,7 +178,7 @@ class Adagrad(Optimiser):
 class Lion(Optimiser):
     """By the sign of a mean gradient, and weights that shrink apart from it.  Reference: Chen et al. 2023, alg. 2."""
 
-    kept: ClassVar[tuple[str, ...]] = ("mean",)
+    of_each: ClassVar[tuple[str, ...]] = ("mean",)
 
     rule: Literal["lion"] = "lion"
     """Which optimiser this is."""
@@ -210,6 +203,6 @@ class Lion(Optimiser):
 
 
 AnyOptimiser = Annotated[
-    Sgd | Momentum | Nesterov | Adam | AdamW | RmsProp | Adagrad | Lion, Field(discriminator="rule")
+    Sgd | Momentum | Nesterov | Adam | AdamW | RmsProp | Adagrad | Lion | Lbfgs, Field(discriminator="rule")
 ]
 """A field of any of them; a recipe's table says which by `rule`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What this plugin offers: gradients of the kernel's ops and the trainer `sgd`. Parts are imported when a hook asks."""
+"""What this plugin offers: gradients of ops, networks of layers, trainers by gradients. Parts come when a hook asks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from vynapse_core import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import click
 
     from vynapse_core import Component, Gradient
 
@@ -22,8 +24,26 @@ def vynapse_gradients() -> Mapping[str, Gradient]:
 
 
 @hookimpl
+def vynapse_genomes() -> Mapping[str, type[Component]]:
+    """Contribute the genome of layers."""
+    from vynapse_autodiff.genome import Network
+
+    return {"network": Network}
+
+
+@hookimpl
 def vynapse_trainers() -> Mapping[str, type[Component]]:
     """Contribute the trainer."""
+    from vynapse_autodiff.eager.trainer import Autodiff
     from vynapse_autodiff.sgd import Sgd
+    from vynapse_autodiff.static.trainer import StaticGraph
 
-    return {"sgd": Sgd}
+    return {"autodiff": Autodiff, "sgd": Sgd, "static_graph": StaticGraph}
+
+
+@hookimpl
+def vynapse_commands() -> Mapping[str, click.Command]:
+    """Contribute `vynapse profile`."""
+    from vynapse_autodiff.static.command import command
+
+    return {"profile": command}
