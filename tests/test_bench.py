@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import ClassVar
 
 import pytest
+from click.testing import CliRunner
 
 from vynapse_core import Device, Trainer
 from vynapse_core.bench import WORKLOADS, Workload, bench, timed
+from vynapse_core.bench_modes import bench_modes
 from vynapse_core.catalogue import Catalogue, Entry, installed
+from vynapse_core.cli import main
 from vynapse_core.devices.reference import Reference
 
 
@@ -118,3 +123,56 @@ def test_a_call_that_takes_longer_than_there_is_time_is_not_repeated():
     calls = []
     timed(lambda: calls.append(sum(range(100_000))), 1e-4)
     assert len(calls) == 2
+
+
+RECIPE = """
+[task]
+type = "onemax"
+bits = 12
+
+[trainer]
+type = "evolution"
+population = 10
+
+[stop]
+steps = 3
+
+[mode.large]
+trainer = { type = "evolution", population = 40 }
+
+[mode.broken]
+trainer = { type = "no|such" }
+"""
+
+
+def test_the_modes_of_a_recipe_are_run_beside_each_other(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    lines = list(bench_modes(tmp_path / "recipe.toml", ("stop.steps=5",)))
+    head, _, plain, large, broken = (
+        [cell.strip() for cell in line.replace(r"\|", "/").split("|")[1:-1]] for line in lines
+    )
+    assert [row[0] for row in (plain, large, broken)] == ["(none)", "large", "broken"]
+    assert {len(row) for row in (head, plain, large, broken)} == {10}
+    for row in (plain, large):
+        told = dict(zip(head, row, strict=True))
+        assert (told["trainer"], told["stopped by"], told["steps"]) == ("evolution", "steps", "5")
+        assert float(told["s in all"]) > float(told["s in the loop"]) >= 0
+        assert 0 < float(told["best fitness"]) <= 12
+    assert "no/such" in broken[2]
+    # files are left nowhere
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system does not tell")
+def test_processor_use_and_memory_of_a_mode_are_those_of_its_own_process(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE.split("[mode")[0], encoding="utf-8")
+    (row,) = list(bench_modes(tmp_path / "recipe.toml"))[2:]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert 0 < float(cells[6].rstrip("%")) < 100 * (os.cpu_count() or 1) + 1
+    assert 20 < float(cells[7].replace(",", "")) < 2000
+
+
+def test_a_change_without_a_recipe_is_refused():
+    done = CliRunner().invoke(main, ["bench", "--set", "stop.steps=1"])
+    assert done.exit_code == 2
+    assert "--set changes the recipe of --modes" in done.output

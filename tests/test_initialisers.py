@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from vynapse_core import Streams
-from vynapse_core.initialisers import He, Lecun, Normal, Uniform, Xavier, Zeros
+from vynapse_core.initialisers import He, Lecun, Normal, Orthogonal, Uniform, Xavier, Zeros
 
 FAN_OUT, FAN_IN = 30, 50
 
@@ -51,11 +51,24 @@ def test_an_interval_need_not_be_around_zero():
     assert weights.max() < 3
 
 
+@pytest.mark.parametrize(("fan_out", "fan_in"), [(3, 8), (8, 3), (5, 5), (1, 4)])
+def test_orthogonal_rows_or_columns_have_the_length_of_the_gain(fan_out, fan_in):
+    weights = Orthogonal(gain=2.0).draw(4, fan_out, fan_in, Streams(7)("weights")).astype(np.float64)
+    few = weights if fan_out <= fan_in else weights.transpose(0, 2, 1)
+    wanted = np.broadcast_to(4.0 * np.eye(few.shape[1]), (4, few.shape[1], few.shape[1]))
+    np.testing.assert_allclose(few @ few.transpose(0, 2, 1), wanted, atol=1e-6)
+
+
+def test_every_rotation_is_as_likely_as_its_mirror_image():
+    signs = np.sign(np.linalg.det(Orthogonal().draw(400, 3, 3, Streams(7)("weights"))))
+    assert abs(signs.sum()) < 100, "five standard deviations of the sum of 400 fair signs"
+
+
 def test_zeros_are_zero():
     assert not draw(Zeros()).any()
 
 
-@pytest.mark.parametrize("initialiser", [Zeros(), Uniform(), Normal(), Xavier(), He(), Lecun()])
+@pytest.mark.parametrize("initialiser", [Zeros(), Uniform(), Normal(), Xavier(), He(), Lecun(), Orthogonal()])
 def test_weights_are_float32_by_network_output_and_input(initialiser):
     weights = draw(initialiser, n=3)
     assert weights.shape == (3, FAN_OUT, FAN_IN)
@@ -63,7 +76,7 @@ def test_weights_are_float32_by_network_output_and_input(initialiser):
     assert draw(initialiser, n=0).shape == (0, FAN_OUT, FAN_IN)
 
 
-@pytest.mark.parametrize("initialiser", [Uniform(), Normal(), Xavier(), He(), Lecun()])
+@pytest.mark.parametrize("initialiser", [Uniform(), Normal(), Xavier(), He(), Lecun(), Orthogonal()])
 def test_the_stream_decides_the_weights(initialiser):
     assert np.array_equal(draw(initialiser), draw(initialiser))
     assert not np.array_equal(draw(initialiser), draw(initialiser, name="other"))

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from vynapse_core import Clock, Schedule, Scheduled, value_at
 from vynapse_core.catalogue import installed
-from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, Piecewise, Step
+from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Piecewise, Step, WarmUp
 from vynapse_core.settings import Settings
 
 POSITIVE = st.floats(min_value=1e-6, max_value=1e6)
@@ -42,6 +42,13 @@ class Knob(Settings):
         (Step(start=-8.0, every=1, end=-3.0), [0, 1, 2], [-8.0, -4.0, -3.0]),
         (Piecewise(steps=(10, 20, 30), values=(1.0, 2.0, 0.0)), [0, 10, 15, 20, 25, 30, 99], [1, 1, 1.5, 2, 1, 0, 0]),
         (Piecewise(steps=(3,), values=(2.0,)), [0, 3, 4], [2.0, 2.0, 2.0]),
+        (OneCycle(start=0.0, peak=1.0, end=0.5, steps=9, rise=0.25), [0, 1, 2, 5, 8, 9], [0, 0.5, 1, 0.75, 0.5, 0.5]),
+        (WarmUp(steps=2, start=0.0, then=1.0), [0, 1, 2, 3], [0.0, 0.5, 1.0, 1.0]),
+        (
+            WarmUp(steps=2, start=0.0, then=Linear(start=1.0, end=0.0, steps=3)),
+            [0, 1, 2, 3, 4, 5],
+            [0, 0.5, 1, 0.5, 0, 0],
+        ),
     ],
 )
 def test_a_schedule_has_these_values(schedule: Schedule, steps: list[int], values: list[float]) -> None:
@@ -68,9 +75,69 @@ def test_a_schedule_without_steps_takes_those_of_the_run(
     assert shape(start=start, end=end).at(Clock(step, steps)) == own
 
 
+def test_what_follows_a_warm_up_takes_the_steps_that_the_run_has_left() -> None:
+    schedule = WarmUp(steps=3, start=0.1, then=Cosine(start=1.0, end=0.2))
+    own = Cosine(start=1.0, end=0.2, steps=7)
+    assert [schedule.at(Clock(step, 10)) for step in range(3, 12)] == [own.at(Clock(step)) for step in range(9)]
+
+
+def test_a_peak_below_an_end_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'peak' is 1, and neither 'start' nor 'end' may lie above it"):
+        OneCycle(start=2.0, peak=1.0, end=0.5)
+
+
+RATE, LENGTH = 0.8, 12
+PEERS: dict[str, tuple[Schedule, Any]] = {
+    "step": (Step(start=RATE, factor=0.3, every=4), lambda torch, of: torch.StepLR(of, 4, 0.3)),
+    "exponential": (
+        Exponential(start=RATE, end=RATE * 0.7 ** (LENGTH - 1), steps=LENGTH),
+        lambda torch, of: torch.ExponentialLR(of, 0.7),
+    ),
+    "linear": (
+        Linear(start=RATE, end=RATE / 4, steps=LENGTH),
+        lambda torch, of: torch.LinearLR(of, 1.0, 0.25, LENGTH - 1),
+    ),
+    "cosine": (
+        Cosine(start=RATE, end=0.1, steps=LENGTH),
+        lambda torch, of: torch.CosineAnnealingLR(of, LENGTH - 1, 0.1),
+    ),
+    "warm_up": (
+        WarmUp(steps=4, start=RATE / 4, then=Cosine(start=RATE, end=0.1, steps=LENGTH - 4)),
+        lambda torch, of: torch.SequentialLR(
+            of, [torch.LinearLR(of, 0.25, 1.0, 4), torch.CosineAnnealingLR(of, LENGTH - 5, 0.1)], [4]
+        ),
+    ),
+    # its rise ends at the fourth step: a quarter of the steps less one
+    "one_cycle": (
+        OneCycle(start=RATE / 25, peak=RATE, end=RATE / 1000, steps=LENGTH, rise=3 / (LENGTH - 1)),
+        lambda torch, of: torch.OneCycleLR(
+            of, RATE, LENGTH, pct_start=4 / LENGTH, cycle_momentum=False, final_div_factor=40
+        ),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("name", PEERS)
+def test_a_schedule_follows_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    schedule, peer = PEERS[name]
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    theirs, wanted = peer(torch.optim.lr_scheduler, optimiser), []
+    for _ in range(LENGTH):
+        wanted.append(theirs.get_last_lr()[0])
+        optimiser.step()
+        theirs.step()
+    assert [schedule.at(Clock(step)) for step in range(LENGTH)] == pytest.approx(wanted, rel=1e-6)
+
+
 ANY: st.SearchStrategy[Schedule] = st.one_of(
     st.builds(Constant, value=POSITIVE),
     *(st.builds(shape, start=POSITIVE, end=POSITIVE, steps=LENGTHS) for shape in SHAPES),
+    st.builds(OneCycle, start=POSITIVE, peak=st.just(1e6), end=POSITIVE, steps=LENGTHS, rise=st.floats(0.01, 0.99)),
+    st.builds(
+        WarmUp, steps=LENGTHS, start=POSITIVE, then=st.builds(Cosine, start=POSITIVE, end=POSITIVE, steps=LENGTHS)
+    ),
     st.builds(Step, start=POSITIVE, factor=st.floats(0.1, 0.99), every=LENGTHS, end=st.none() | st.just(1e-7)),
     st.builds(Step, start=POSITIVE, factor=st.floats(1.01, 3), every=st.integers(10, 50), end=st.none() | st.just(1e7)),
     st.dictionaries(st.integers(0, 2000), POSITIVE, min_size=1, max_size=5).map(
@@ -178,5 +245,5 @@ def test_value_at_reads_numbers_and_schedules() -> None:
 
 def test_every_schedule_has_a_name_for_recipes() -> None:
     names = {entry.name: entry.component for entry in installed().of_kind("schedule") if entry.package == "vynapse"}
-    assert set(names.values()) == {Constant, Linear, Exponential, Cosine, Step, Piecewise}
+    assert set(names.values()) == {Constant, Linear, Exponential, Cosine, Step, Piecewise, OneCycle, WarmUp}
     assert names["linear"] is Linear

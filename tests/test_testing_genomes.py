@@ -117,6 +117,25 @@ class Doubling(Linear):
         return Networks(networks.graph, {k: a.astype(np.float64) for k, a in networks.arrays.items()})
 
 
+class Trained(Linear):
+    """Is trained by a graph that is not that of its networks."""
+
+    wrong: str
+    """What is wrong with it."""
+
+    def networks(self, genes):
+        networks = super().networks(genes)
+        builder = Builder()
+        outputs = builder.extend(networks.graph)
+        if self.wrong == "parameter":
+            outputs["y"] = outputs["y"] * builder.parameter("more", (1,))
+        elif self.wrong == "input":
+            outputs["y"] = outputs["y"] * builder.input("more", (1,))
+        else:
+            outputs["next.nothing"] = outputs["y"]
+        return Networks(networks.graph, networks.arrays, builder.graph(outputs))
+
+
 class Flat(Linear):
     """Has an output without the axis k."""
 
@@ -204,6 +223,9 @@ def test_a_genome_is_fitted_to_the_task():
         (Nameless(), "an output `y`"),
         (Unbiased(), "one array for each of the graph's parameters"),
         (Doubling(), "'w' is float32"),
+        (Trained(wrong="parameter"), "has the same parameters"),
+        (Trained(wrong="input"), "has the same inputs, and perhaps `key`"),
+        (Trained(wrong="output"), "`next.NAME` for parameters that no gradient moves"),
         (Flat(), r"`y` is \[P, B, k\]"),
         (Normalising(), "depends on its own genes alone"),
         (RememberingTogether(), "depends on its own genes alone"),

@@ -205,6 +205,8 @@ FIELDS = {
     "cosine": {"start": 0.1, "end": 1.0},
     "step": {"start": 1.0, "every": 5},
     "piecewise": {"steps": [0, 10, 20], "values": [1.0, 0.5, 2.0]},
+    "warm_up": {"steps": 3, "start": 0.1, "then": {"type": "cosine", "start": 1.0, "end": 0.1}},
+    "one_cycle": {"start": 0.1, "peak": 1.0, "end": 0.01},
 }
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Program as Program,
         Replacement as Replacement,
         Report as Report,
+        SampledTask as SampledTask,
         SampleKernel as SampleKernel,
         Selector as Selector,
         Solution as Solution,
@@ -108,7 +109,7 @@ _NAMES_OF = {
     "component": "Component",
     "contracts": "Activation Crossover Dataset Device DirectTask Distribution ElementwiseTask EpisodicTask Genome "
     "Gradient Initialiser Kernel Loss Mutation Observer Program Replacement Report SampleKernel "
-    "Selector Solution SupervisedTask Task Trainer",
+    "SampledTask Selector Solution SupervisedTask Task Trainer",
     "contracts.loss": "target_like",
     "devices.arguments": "Arguments Given concrete kernels_for",
     "draw_parts": "fill_words half_of high_product integer_below normals_of uniform_of word_block",

@@ -64,6 +64,11 @@ class PluginError(VynapseError):
 class GraphError(VynapseError):
     """A graph that is not well-formed: unknown op, operands or shapes that do not fit, a malformed file."""
 
+    def __init__(self, message: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        """Which field of a component the graph was built from, such as `layers.3`; empty where it is none."""
+
 
 class DataError(VynapseError):
     """Data that is missing, malformed, or not of the shape a task needs."""

@@ -28,13 +28,19 @@ class Networks:
     graph: Graph
     arrays: Mapping[str, Array]
     """The graph's parameters, each [P, ...]: weights, and for evolving topologies the structure too."""
+    training: Graph | None = None
+    """The graph to take gradients of, where it is another: with dropout, statistics of a batch, or frozen parameters.
+
+    Its parameters are the same. It may have an input `key`, uint64 [2], from which its random numbers follow, and
+    outputs `next.NAME`: what the parameter NAME becomes after a training step, which no gradient then moves.
+    """
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
 
     def part(self, rows: slice) -> Networks:
         """Return the networks of `rows`."""
-        return Networks(self.graph, {name: array[rows] for name, array in self.arrays.items()})
+        return Networks(self.graph, {name: array[rows] for name, array in self.arrays.items()}, self.training)
 
     def blank_memory(self, samples: int) -> dict[str, Array]:
         """Return {"memory": zeros [P, samples, ...]}, the input at the first time step; {} for networks without one.

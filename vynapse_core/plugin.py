@@ -25,9 +25,17 @@ def vynapse_ops() -> Mapping[str, Op]:
 @hookimpl
 def vynapse_genomes() -> Components:
     """First weights, for genomes and for the layers of gradient training alike."""
-    from vynapse_core.initialisers import He, Lecun, Normal, Uniform, Xavier, Zeros
+    from vynapse_core.initialisers import He, Lecun, Normal, Orthogonal, Uniform, Xavier, Zeros
 
-    return {"he": He, "lecun": Lecun, "normal": Normal, "uniform": Uniform, "xavier": Xavier, "zeros": Zeros}
+    return {
+        "he": He,
+        "lecun": Lecun,
+        "normal": Normal,
+        "orthogonal": Orthogonal,
+        "uniform": Uniform,
+        "xavier": Xavier,
+        "zeros": Zeros,
+    }
 
 
 @hookimpl
@@ -54,7 +62,7 @@ def vynapse_losses() -> Components:
 @hookimpl
 def vynapse_schedules() -> Components:
     """Numbers that change as a run goes on."""
-    from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, Piecewise, Step
+    from vynapse_core.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Piecewise, Step, WarmUp
 
     return {
         "constant": Constant,
@@ -63,6 +71,8 @@ def vynapse_schedules() -> Components:
         "cosine": Cosine,
         "step": Step,
         "piecewise": Piecewise,
+        "one_cycle": OneCycle,
+        "warm_up": WarmUp,
     }
 
 

@@ -216,7 +216,7 @@ def _snippet(entry: Entry, schema: Mapping[str, Any], catalogue: Catalogue) -> s
     values = {"type": catalogue.written(entry)}
     for key, value in schema["properties"].items():
         if key in schema["required"] and key != "type":
-            values[key] = _sample(value, catalogue)
+            values[key] = entry.component.example.get(key) or _sample(value, catalogue)
         elif "default" in value and not isinstance(value["default"], dict | list):
             values[key] = value["default"]
     if entry.kind in _OF_ITS_OWN or entry.kind == "observer":

@@ -129,7 +129,7 @@ class Cosine(OverSteps):
 
     def between(self, share: float) -> float:
         """Return the point on the half wave."""
-        return _mean(self.start, self.end, (1 - cos(pi * share)) / 2)
+        return _wave(self.start, self.end, share)
 
 
 class Step(Schedule):
@@ -203,6 +203,70 @@ class Piecewise(Schedule):
     def extremes(self) -> tuple[float, float]:
         """Return the least and the greatest point."""
         return min(self.values), max(self.values)
+
+
+class WarmUp(Schedule):
+    """A straight rise over some steps, and then what follows, which counts its steps from there.
+
+    Reference: Goyal et al. 2017, section 2.2.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"steps": 3, "start": 0.1, "then": 1.0}
+
+    steps: int = Field(gt=0)
+    """Steps of the rise."""
+    start: float
+    """Value at the first step."""
+    then: "Scheduled"
+    """What follows, and how high the rise goes: a number, or a schedule whose length leaves out the rise."""
+
+    def at(self, clock: Clock) -> float:
+        """Return the value on the rise, or what follows it."""
+        left = None if clock.steps is None else max(1, clock.steps - self.steps)
+        if clock.step >= self.steps:
+            return value_at(self.then, Clock(clock.step - self.steps, left))
+        first = value_at(self.then, Clock(0, left))
+        return _within(_mean(self.start, first, clock.step / self.steps), self.extremes())
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the least and the greatest of start and what follows."""
+        low, high = self.then.extremes() if isinstance(self.then, Schedule) else (self.then, self.then)
+        return min(self.start, low), max(self.start, high)
+
+
+class OneCycle(OverSteps):
+    """Half a cosine wave up to a peak and another one down to the end.  Reference: Smith & Topin 2018, section 3.
+
+    Its form is that of PyTorch's `OneCycleLR`: `div_factor` there is peak / start, and `final_div_factor` start / end.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"start": 0.04, "peak": 1.0, "end": 0.001, "steps": 10}
+
+    peak: float
+    """The greatest value."""
+    rise: float = Field(0.3, gt=0, lt=1)
+    """Share of the way from the first step to the last that the rise takes, within (0, 1)."""
+
+    @model_validator(mode="after")
+    def _check_peak(self) -> Self:
+        if self.peak < max(self.start, self.end):
+            raise mistake(f"'peak' is {self.peak:g}, and neither 'start' nor 'end' may lie above it")
+        return self
+
+    def between(self, share: float) -> float:
+        """Return the point on the wave up, or on the one down."""
+        if share < self.rise:
+            return _wave(self.start, self.peak, share / self.rise)
+        return _wave(self.peak, self.end, (share - self.rise) / (1 - self.rise))
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the lower one of start and end, and the peak."""
+        return min(self.start, self.end), self.peak
+
+
+def _wave(start: float, end: float, share: float) -> float:
+    """Return the point on half a cosine wave from start to end."""
+    return _mean(start, end, (1 - cos(pi * share)) / 2)
 
 
 def _mean(start: float, end: float, share: float) -> float:

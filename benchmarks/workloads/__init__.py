@@ -13,7 +13,18 @@ WORKLOADS = {
     "neat_150": "neat",
     "neat_1000": "neat",
     "neat_10000": "neat",
+    "neat_cartpole_150": "neat_cartpole",
+    "neat_cartpole_1000": "neat_cartpole",
+    "eager_tiny": "eager",
+    "eager_mlp": "eager",
+    "mnist_mlp_epoch": "training",
+    "tiny_step": "training",
+    "population_step": "training",
     "elementwise": "elementwise",
+    "cnn": "cnn",
+    "static_tiny": "static",
+    "static_mlp": "static",
+    "static_cnn": "static",
     "startup": "startup",
 }
 """The module of each workload, in the order in which they are measured."""

@@ -143,7 +143,8 @@ def ending(result: Result, folder: Folder) -> list[str]:
     if result.best_fitness is not None:
         lines.append(f"best fitness {result.best_fitness:.6g}")
     for split, values in result.metrics.items():
-        lines.append(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+        lines.append(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
     return [*lines, f"files in {folder.path}"]
 
 
