@@ -140,7 +140,7 @@ def levelled(
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:], "
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int64, int64, int64, int64",
-    grain=8,
+    grain=32,
     distinct=True,
 )
 def decode(

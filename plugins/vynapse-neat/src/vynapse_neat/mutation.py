@@ -40,9 +40,11 @@ from vynapse_neat.workspace import (
     FIXED,
     GENES,
     LANES,
+    LINKS,
     MOTHER,
     RESPONSE,
     VALUES,
+    WIDE,
     arrays,
     connections_of,
     loaded,
@@ -63,7 +65,8 @@ NEW_ACTIVATION, NEW_AGGREGATION, NEW_WEIGHT = CHOSEN + np.arange(3)
 
 @routine_part
 def mutated(
-    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any, noises: Any
+    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any, noises: Any, middles: Any,
+    far: Any,
 ) -> None:  # fmt: skip
     """Mutate a child, but for what it adds: that is proposed in `keys` [P, 2], a node and a connection."""
     hidden, links = nodes_of(cells, sizes, CHILD) - sizes[FIXED], connections_of(cells, sizes, CHILD)
@@ -80,13 +83,13 @@ def mutated(
     grows = keys[row, 0] != ABSENT or keys[row, 1] != ABSENT
     shrinks = nodes_of(cells, sizes, CHILD) - sizes[FIXED] < hidden or connections_of(cells, sizes, CHILD) < links
     if rates[EXCLUSIVE] == 0.0 or not (grows or shrinks):
-        numbers_changed(cells, values, sizes, rates, seed, noises)
+        numbers_changed(cells, values, sizes, rates, seed, noises, middles, far)
 
 
 @routine(
     f"int64[:], int64[:], uint8[:], uint8[:], uint64[:], float64[:], float64[:], int64[:], {GENES}, {GENES}, "
-    "int64[:, :], int32[:, :], float32[:, :], float64[:, :]",
-    grain=256,
+    "int64[:, :], int32[:, :], float32[:, :], float64[:, :, :], int64[:, :]",
+    grain=1024,
     distinct=True,
 )
 def bred(
@@ -96,10 +99,11 @@ def bred(
     innovation: Any, source: Any, target: Any, enabled: Any,
     c_values: Any, c_nodes: Any, c_connections: Any, c_node: Any, c_activation: Any, c_aggregation: Any,
     c_innovation: Any, c_source: Any, c_target: Any, c_enabled: Any,
-    keys: Any, all_cells: Any, all_reals: Any, all_noises: Any,
+    keys: Any, all_cells: Any, all_reals: Any, all_noises: Any, all_far: Any,
 ) -> None:  # fmt: skip
     """Make children, and write what they propose to add. Rows are done one after the other in the first's workspace."""
-    cells, reals, noises = all_cells[first], all_reals[first], all_noises[first]
+    cells, reals, far = all_cells[first], all_reals[first], all_far[first]
+    noises, middles = all_noises[first, 0], all_noises[first, 1]
     for row in range(first, last):
         seed = words[row]
         one, other = mothers[row], fathers[row]
@@ -132,7 +136,7 @@ def bred(
         keys[row, 0] = ABSENT
         keys[row, 1] = ABSENT
         if mutating[row]:
-            mutated(cells, reals, sizes, rates, seed, row, keys, noises)
+            mutated(cells, reals, sizes, rates, seed, row, keys, noises, middles, far)
         stored(
             cells,
             reals,
@@ -232,7 +236,8 @@ class Breeding:
         # one for each row that a thread may begin with; only those are ever touched
         spaces = max(n, 1)
         cells, reals = np.empty((spaces, known[ALL_CELLS]), np.int32), np.empty((spaces, 3 * known[VALUES]), np.float32)
-        noises = np.empty((spaces, 2 * LANES), np.float64)
+        longest = max(known[WIDE], known[LINKS]) + LANES
+        noises, far = np.empty((spaces, 2, longest), np.float64), np.empty((spaces, longest), np.int64)
         table, rule = rates_table(rates, len(layout.activations)), crossing_table(crossing)
         flags = [np.ascontiguousarray(each, np.bool_).view(np.uint8) for each in (equal, mutating)]
         widths = _widths(genes, room, layout.fixed)
@@ -254,6 +259,7 @@ class Breeding:
                 cells,
                 reals,
                 noises,
+                far,
             )
             needed = _widths(new, room, layout.fixed)
             if needed[0] <= widths[0] and needed[1] <= widths[1]:

@@ -82,51 +82,74 @@ def fresh(bits: Any, rates: Any, kind: Any) -> Any:
 
 
 @routine_part
-def changed(values: Any, first: Any, last: Any, seed: Any, draws: Any, rates: Any, kind: Any, noises: Any) -> None:
+def changed(
+    values: Any, first: Any, last: Any, seed: Any, draws: Any, rates: Any, kind: Any, noises: Any, middles: Any,
+    far: Any,
+) -> None:  # fmt: skip
     """Perturb or replace the values `first` to `last`, or leave them, each by itself.
 
-    It goes by LANES values at a time, up to LANES - 1 of which lie past the last and are written as they were.
+    It goes by LANES values at a time, up to LANES - 1 of which lie past the last and are written as they were. Each of
+    `noises`, `middles` and `far` has room for all of them.
     """
     perturb, either, least, most = rates[kind + PERTURB], rates[kind + EITHER], rates[kind + LEAST], rates[kind + MOST]
     power, mean, spread = rates[kind + POWER], rates[kind + MEAN], rates[kind + SPREAD]
     perturb_normal, fresh_normal = rates[kind + NOISE] != 0.0, rates[kind + FRESH] != 0.0
-    for k in range(first, last, LANES):
+    for k in range(0, last - first, LANES):
         for s in range(LANES):
-            noises[s] = low(word(seed, draws + k - first + s)) - 0.5
-        if perturb_normal or fresh_normal:
+            middles[k + s] = low(word(seed, draws + k + s)) - 0.5
+    if perturb_normal or fresh_normal:
+        for k in range(0, last - first, LANES):
             for s in range(LANES):
-                noises[LANES + s] = central(noises[s])
-            # few are far from the middle, and only they need a logarithm
-            for s in range(LANES):
-                if abs(noises[s]) > NEAR:
-                    noises[LANES + s] = tail(noises[s])
+                noises[k + s] = central(middles[k + s])
+        # few are far from the middle, and only they need a logarithm: listed first, as no branch of that is ever
+        # predicted wrongly
+        count = 0
+        for k in range(last - first):
+            far[count] = k
+            count += int(abs(middles[k]) > NEAR)
+        for i in range(count):
+            noises[far[i]] = tail(middles[far[i]])
+    for k in range(0, last - first, LANES):
         for s in range(LANES):
-            share, before = high(word(seed, draws + k - first + s)), np.float64(values[k + s])
-            even = 2.0 * noises[s]
-            noise, new = noises[LANES + s] if perturb_normal else even, noises[LANES + s] if fresh_normal else even
+            share, before = high(word(seed, draws + k + s)), np.float64(values[first + k + s])
+            even = 2.0 * middles[k + s]
+            noise, new = noises[k + s] if perturb_normal else even, noises[k + s] if fresh_normal else even
             moved = min(max(before + noise * power, least), most)
             drawn = min(max(mean + new * spread, least), most)
             after = moved if share < perturb else (drawn if share < either else before)
-            values[k + s] = after if k + s < last else before
+            values[first + k + s] = after if first + k + s < last else before
 
 
 @routine_part
-def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, noises: Any) -> None:
+def numbers_changed(
+    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, noises: Any, middles: Any, far: Any
+) -> None:  # fmt: skip
     """Change the weights, biases and responses of a child."""
     first = CHILD * sizes[VALUES]
     nodes = nodes_of(cells, sizes, CHILD)
     own = unit(word(seed, OF_WEIGHTS)) < rates[WEIGHT + GENOME]
     also = own if rates[WITH_WEIGHTS] != 0.0 else unit(word(seed, OF_BIASES)) < rates[BIAS + GENOME]
     if own:
-        changed(values, first, first + connections_of(cells, sizes, CHILD), seed, WEIGHTS, rates, WEIGHT, noises)
+        changed(
+            values,
+            first,
+            first + connections_of(cells, sizes, CHILD),
+            seed,
+            WEIGHTS,
+            rates,
+            WEIGHT,
+            noises,
+            middles,
+            far,
+        )
     first += sizes[LINKS]
     if also and sizes[BIAS_NODE] == 0:
-        changed(values, first + sizes[INPUTS], first + nodes, seed, BIASES, rates, BIAS, noises)
+        changed(values, first + sizes[INPUTS], first + nodes, seed, BIASES, rates, BIAS, noises, middles, far)
     first += sizes[WIDE]
     if sizes[RESPONSE] != 0 and unit(word(seed, OF_RESPONSES)) < rates[RESPONSES + GENOME]:
         outputs, hidden = first + sizes[INPUTS], first + sizes[FIXED]
-        changed(values, outputs, outputs + sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES, noises)
-        changed(values, hidden, first + nodes, seed, FACTORS + sizes[FIXED], rates, RESPONSES, noises)
+        changed(values, outputs, outputs + sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES, noises, middles, far)
+        changed(values, hidden, first + nodes, seed, FACTORS + sizes[FIXED], rates, RESPONSES, noises, middles, far)
 
 
 @routine_part
