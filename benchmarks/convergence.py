@@ -21,7 +21,15 @@ import time
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SEEDS = {"xor": "1-20", "powers_of_two": "1-20", "onemax": "1-20", "digits": "1-5", "mnist_evolution": "1-3"}
+SEEDS = {
+    "xor": "1-20",
+    "powers_of_two": "1-20",
+    "onemax": "1-20",
+    "digits": "1-5",
+    "mnist_evolution": "1-3",
+    "mnist_mlp": "42-44",
+    "mnist_cnn": "42-44",
+}
 
 
 def main() -> None:

@@ -194,8 +194,8 @@ def test_a_checkpoint_of_dependent_inputs_has_higher_derivatives() -> None:
 
 def test_an_anomaly_inside_a_checkpoint_is_told_with_its_op() -> None:
     x = tensor(-1.0, requires_grad=True)
-    with detect_anomaly(), pytest.raises(GraphError, match=r"log\(float32 \[\]\) makes a NaN"):
-        checkpoint(lambda a: where(a.less(0.0), a * 0.0, (a.log() * 1.0)), x)
+    with silent(), detect_anomaly(), pytest.raises(GraphError, match=r"log\(float32 \[\]\) makes a NaN"):
+        checkpoint(lambda a: (a.log() * 0.0).maximum(0.0), x)
 
 
 def test_checkpoints_lower_peak_memory() -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from vynapse_autodiff.descent import Descent
 from vynapse_autodiff.eager.trainer import Autodiff
@@ -14,6 +16,7 @@ from vynapse_autodiff.optimisers import Adam, Lbfgs, Momentum, Sgd as Plain
 from vynapse_autodiff.sgd import Sgd
 from vynapse_core import Experiment, RunError, wire
 from vynapse_core.catalogue import installed
+from vynapse_core.cli import main
 from vynapse_core.experiment import with_seed
 from vynapse_core.recipe import Recipe
 from vynapse_core.testing import check_trainer
@@ -91,3 +94,24 @@ def test_an_anomaly_stops_the_run_and_names_the_op() -> None:
     fields = {"optimiser": Plain(rate=1e30), "anomaly": True, "batches": 4}
     with pytest.raises(RunError, match=r"autodiff: .*makes (a NaN|an infinity)"):
         trained(Autodiff(**fields), 5)
+
+
+RECIPE = """
+[task]
+type = "xor"
+[trainer]
+type = "autodiff"
+anomaly = true
+batches = 4
+optimiser = { rule = "sgd", rate = 1e38 }
+[stop]
+steps = 20
+"""
+
+
+def test_an_anomaly_of_a_recipe_names_no_line_of_the_machinery(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    done = CliRunner().invoke(main, ["run", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "run"), "--quiet"])
+    assert done.exit_code == 1
+    assert "makes a" in done.output
+    assert ".py:" not in done.output

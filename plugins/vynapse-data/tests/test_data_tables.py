@@ -96,6 +96,13 @@ def test_a_table_is_converted_once_and_again_when_the_file_or_the_cut_changes(
     assert len(list(cache.iterdir())) == 3
 
 
+def test_what_is_measured_converts_nothing_again(tmp_path: Path, cache: Path) -> None:
+    path = labelled(tmp_path)
+    for metrics in ((), ("f1",)):
+        Csv(path=path, memory=0, metrics=metrics).data("train")
+    assert len(list(cache.iterdir())) == 1
+
+
 def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path, cache: Path) -> None:
     file = labelled(tmp_path)
     Path(file).write_text(Path(file).read_text() + "500,1,2,oops,x\n")
@@ -111,9 +118,21 @@ def test_what_is_mapped_has_its_room_on_the_disk_before_it_is_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
-    with pytest.raises(DataError, match="the converted data cannot be written: .*No space left"):
+    with pytest.raises(DataError, match=r"the converted data cannot be written: .*No space left"):
         Csv(path=labelled(tmp_path), memory=0).data("train")
-    assert list((cache / "data").iterdir()) == []
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_converted_is_refused(tmp_path: Path, cache: Path) -> None:
+    path = Path(labelled(tmp_path))
+
+    def make(folder: Path) -> dict[str, Any]:
+        path.write_text(path.read_text() + "1,2,3,4,x\n")
+        return {"samples": {}}
+
+    with pytest.raises(DataError, match="changed while it was converted"):
+        converted([path], {}, make)
+    assert list(cache.iterdir()) == []
 
 
 def test_threads_that_convert_one_file_do_not_share_a_folder(tmp_path: Path, cache: Path) -> None:

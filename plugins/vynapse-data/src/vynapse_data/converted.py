@@ -65,7 +65,8 @@ def converted(
     """Return the entry of these files and settings, made where there is none.
 
     `make` writes `x.npy` and `y.npy` into a folder, samples in the order of the splits, and returns what is noted, with
-    `samples`, the size of each split. Raises DataError where a file is missing or the cache cannot be written.
+    `samples`, the size of each split. Raises DataError where a file is missing, or changes meanwhile, or the cache
+    cannot be written.
     """
     key = _key(files, settings)
     folder = entries_folder() / key
@@ -80,6 +81,8 @@ def converted(
         part.chmod(0o755)
         noted = make(part)
         about = {"form": FORM, "files": file_records(files), "settings": dict(settings), **noted}
+        if _key(files, settings) != key:
+            raise DataError(f"{files[0]}: changed while it was converted; start again once it is whole")
         (part / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         try:
             part.rename(folder)

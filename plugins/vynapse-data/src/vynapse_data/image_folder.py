@@ -79,7 +79,9 @@ class ImageFolder(SplitTask, AugmentedTask):
         return 4 * len(self._listed.files) * int(np.prod(self._shape)) <= self.memory * (1 << 20)
 
     def _entry(self) -> Entry:
-        told = self.model_dump(mode="json", exclude={"loss", "fitness", "batch", "augment", "memory", "path"})
+        told = self.model_dump(
+            mode="json", exclude={"loss", "fitness", "batch", "metrics", "augment", "memory", "path"}
+        )
 
         def make(folder: Path) -> dict[str, Any]:
             raw, shape = folder / "raw", (len(self._listed.files), *self._shape)

@@ -115,7 +115,7 @@ class TableTask(SplitTask):
         return Targets(columns, known[self.targets])
 
     def _entry(self) -> Entry:
-        told = self.model_dump(mode="json", exclude={"loss", "fitness", "batch", "memory", "path"})
+        told = self.model_dump(mode="json", exclude={"loss", "fitness", "batch", "metrics", "memory", "path"})
 
         def make(folder: Path) -> dict[str, Any]:
             columns, rows = self.table()

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from vynapse_autodiff.eager.calls import Call
     from vynapse_autodiff.eager.tensor import Tensor
 
+_RUN = str(Path(vynapse_core.__file__).parent / "run.py")
+"""What a recipe is run by: beyond it there is no line of the user's."""
 _OURS = tuple(f"{folder}{sep}" for folder in (Path(__file__).parents[1], Path(vynapse_core.__file__).parent))
 
 
 def user_line() -> str:
-    """Return `file.py:12`, the innermost line of the stack that is not this project's; empty where there is none."""
+    """Return `file.py:12`, the innermost line of the stack that is not this project's; empty where there is none.
+
+    What a recipe runs has none, unless the line is in what it calls, such as another's plugin.
+    """
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith((*_OURS, "<")) or "contextlib" in frame.f_code.co_filename:
-        if frame.f_back is None:
+        if frame.f_back is None or frame.f_code.co_filename == _RUN:
             return ""
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

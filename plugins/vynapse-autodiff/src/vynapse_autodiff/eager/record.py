@@ -143,4 +143,4 @@ def _examine(made: Tensor, call: Call, operands: tuple[Tensor, ...]) -> None:
         given = ", ".join(map(described, operands))
         sick = [x for x in operands if x._data.dtype.kind == "f" and not np.isfinite(x._data).all()]
         cause = f"; it was there before, in {described(sick[0])}" if sick else ""
-        raise GraphError(f"{line}: {call.op.name}({given}) makes {what}{cause}")
+        raise GraphError(at_line(f"{call.op.name}({given}) makes {what}{cause}"))
