@@ -400,3 +400,9 @@ def test_a_task_without_a_graph_cannot_be_profiled(tmp_path: Path) -> None:
     recipe.write_text('[task]\ntype = "onemax"\n[genome]\ntype = "bits"\n[trainer]\ntype = "evolution"\n')
     told = CliRunner().invoke(command, [str(recipe)])
     assert "there is no graph to profile" in str(told.exception)
+
+
+def test_a_folder_that_is_not_there_is_told_before_the_work(tmp_path: Path) -> None:
+    told = CliRunner().invoke(command, ["xor.toml", "--trace", str(tmp_path / "none" / "trace.json")])
+    assert told.exit_code == 2
+    assert "does not exist" in told.output

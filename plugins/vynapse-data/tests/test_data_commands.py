@@ -86,10 +86,11 @@ def test_data_is_named_by_a_recipe_a_file_or_a_task(tmp_path: Path, table: str) 
     [
         (["digit"], 2, "did you mean 'digits'"),
         (["csv", "--set", "paht=x"], 2, "paht: unknown key"),
-        (["csv", "--set", "path"], 1, "expected key=value"),
-        (["onemax"], 1, "the task OneMax has no data"),
-        (["none.csv"], 1, "none.csv"),
-        (["{here}/notes.txt"], 1, "no reader for such a file; known are .csv"),
+        (["csv", "--set", "path"], 2, "expected key=value"),
+        (["onemax"], 2, "the task OneMax has no data"),
+        (["none.csv"], 2, "there is no such file"),
+        (["none.toml"], 2, "there is no such file"),
+        (["{here}/notes.txt"], 2, "no reader for such a file; known are .csv"),
     ],
 )
 def test_what_names_no_data_is_refused(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from vynapse_core import DataError, Problem, RecipeError, SupervisedTask, Task, installed, load_recipe
+from vynapse_core import Problem, RecipeError, SupervisedTask, Task, installed, load_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,15 +24,17 @@ OWN = "vynapse-data:"
 def named_task(what: str, settings: Sequence[str] = ()) -> SupervisedTask:
     """Return the task that `what` means, with `settings`: `task.batch=32` of a recipe, `batch=32` of anything else.
 
-    Raises DataError for what means no data, RecipeError for wrong settings.
+    Raises RecipeError for what means no data, a file that is not there, and wrong settings.
     """
     path = Path(what)
+    if path.suffix.lower() in {*RECIPES, *READERS} and not path.exists():
+        raise _refused(what, "there is no such file")
     if path.suffix.lower() in RECIPES and path.is_file():
         task: Task = load_recipe(path, overrides=tuple(settings)).task
     else:
         task = _built(what, dict(map(_setting, settings)))
     if not isinstance(task, SupervisedTask):
-        raise DataError(f"{what}: the task {type(task).__name__} has no data")
+        raise _refused(what, f"the task {type(task).__name__} has no data")
     return task
 
 
@@ -44,7 +46,7 @@ def _built(what: str, settings: Mapping[str, Any]) -> Task:
         table = {"type": OWN + READERS[path.suffix.lower()], "path": what, **settings}
     elif path.exists():
         known = ", ".join(READERS)
-        raise DataError(f"{what}: no reader for such a file; known are {known}, folders of images, and recipes")
+        raise _refused(what, f"no reader for such a file; known are {known}, folders of images, and recipes")
     else:
         table = {"type": what, **settings}
     try:
@@ -58,11 +60,15 @@ def _built(what: str, settings: Mapping[str, Any]) -> Task:
         raise RecipeError([Problem("", told["text"], told["hint"])], what) from None
 
 
+def _refused(what: str, why: str) -> RecipeError:
+    return RecipeError([Problem("", why, "")], what)
+
+
 def _setting(text: str) -> tuple[str, Any]:
     """Return key and value of `key=value`; a value that is not TOML is a text."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise DataError(f"--set {text}: expected key=value")
+        raise _refused(f"--set {text}", "expected key=value")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

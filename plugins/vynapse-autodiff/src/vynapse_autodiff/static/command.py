@@ -75,6 +75,9 @@ def command(
     from vynapse_autodiff.static.workload import workload
     from vynapse_core import load_recipe, wire
 
+    for option, path in (("--trace", trace), ("--dot", dot)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"the folder {path.parent} does not exist", param_hint=option)
     experiment = wire(load_recipe(recipe, mode=mode, overrides=overrides))
     work = workload(experiment)
     graph = work.graph.live(leaves=True)
