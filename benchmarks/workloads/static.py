@@ -97,7 +97,7 @@ def _side(problem: Problem, level: int, device: str) -> Side:
         _, seen = update(arrays, inputs, batches, updates)
         return seen["loss"][:, 0]
 
-    return Side("", call, problem.updates, blas_threads=1, proof=partial(call, 3))
+    return Side("", call, problem.updates, blas_threads=1, proof=partial(call, min(3, problem.updates)))
 
 
 def _made(problem: Problem, level: int, device: str) -> tuple[Experiment, Descent]:
