@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -128,11 +129,16 @@ def test_an_interruption_ends_a_long_scan() -> None:
     parameters, data = drawn(1, 200, 200, 2, samples=8)
     rows = np.tile(np.arange(8), (300_000, 1))
     program = Numba(threads=2, engine="tiles").compile(training_step(200, 200, 2))
-    timer = threading.Timer(0.3, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        program.scan(parameters, data, {"x": rows, "y": rows}, CARRY)
-    timer.join()
+    # who runs the tests in the background may have them ignore interruptions
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer = threading.Timer(0.3, _thread.interrupt_main)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            program.scan(parameters, data, {"x": rows, "y": rows}, CARRY)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @given(st.data())
