@@ -11,9 +11,10 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes, Streams
 from vynapse_core.devices.reference import Reference
-from vynapse_neat.clustering import BLOCK, OLD, first_compatible, k_medoids, nearest_compatible
+from vynapse_neat.clustering import BLOCK, OLD, first_compatible, nearest_compatible
 from vynapse_neat.distance import Compatibility, Side, distances, side
 from vynapse_neat.layout import Layout
+from vynapse_neat.medoids import k_medoids
 from vynapse_numba.device import Numba
 
 REFERENCE, ONE, TWO = Reference(), Numba(threads=1), Numba(threads=2)

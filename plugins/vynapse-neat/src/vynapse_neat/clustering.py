@@ -16,19 +16,13 @@ import numpy as np
 
 from vynapse_core import routine
 from vynapse_neat.columns import COLUMNS, LANES, columns, compared
-from vynapse_neat.distance import PART, SIDE, Side, distance, distances
-from vynapse_neat.species import by_species
+from vynapse_neat.distance import PART, SIDE, Side, distance
 
 if TYPE_CHECKING:
     from vynapse_core import Array, Device
 
 BLOCK = 256
 """Genomes without a species that are taken one by one before others are compared with what they found."""
-SAMPLE = 64
-"""Members among which the medoid of a cluster is looked for, and by which it is measured."""
-ROUNDS = 4
-"""How often medoids are moved at most."""
-
 OLD = -1
 """Stands where a species has no centre in the population: its representative is of an earlier generation."""
 
@@ -50,7 +44,7 @@ def first_compatible(genomes: Side, representatives: Side, threshold: float, ter
     Stanley & Miikkulainen 2002, section 3.3.
     """
     n, existing = len(genomes), len(representatives)
-    place = _Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False, device)
+    place = Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False, device)
     centres = np.full(existing, OLD, np.int64)
     place.among(representatives, np.arange(n, dtype=np.int64), np.arange(existing, dtype=np.int64), centres, 0)
     return Placement(place.species_of, np.concatenate([centres, place.founders(existing)]))
@@ -68,7 +62,7 @@ def nearest_compatible(
     n, existing = len(genomes), len(representatives)
     species_of, apart = np.empty(n, np.int64), np.empty(n, np.float64)
     centres, since = np.empty((2, existing), np.int64)
-    place = _Placing(genomes, terms, species_of, apart, True, device)
+    place = Placing(genomes, terms, species_of, apart, True, device)
     least, rows = _nearest_genomes(genomes, representatives, terms, device)
     given = (threshold, terms, *genomes.arguments, *representatives.arguments)
     device.routine(_claimed.of(key=genomes.key))(1, least, rows, *given, centres, since, species_of, apart)
@@ -96,7 +90,7 @@ def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device:
 
 
 @dataclass(frozen=True)
-class _Placing:
+class Placing:
     """What is common to the passes of a placement: `species_of` [P] and `apart` [P] are theirs to write."""
 
     genomes: Side
@@ -146,74 +140,6 @@ class _Placing:
         given = (rows, offset, int(self.nearest), self.terms)
         run(1, *given, *self.genomes.arguments, self.species_of, self.apart, founders, count)
         return founders[: count[0]]
-
-
-def k_medoids(
-    genomes: Side, representatives: Side, wanted: int, terms: Array, words: Array, device: Device
-) -> Placement:
-    """Part the genomes [P] into `wanted` species, or P where there are fewer, around medoids.
-
-    Medoids begin at the genomes nearest to the representatives of the largest species [S] that exist, so that species
-    live on; where there are too few, further ones are drawn from `words`, uint64 [>= wanted], in proportion to
-    the squared distance from the nearest medoid (Arthur & Vassilvitskii 2007). Each genome then joins its nearest
-    medoid and each medoid moves to the middle of its members, in turns (Park & Jun 2009); of a large cluster, a sample
-    stands for all. Two genomes of distance 0 are never both medoids: there may be fewer species than wanted.
-    """
-    n = len(genomes)
-    medoids = _kept(genomes, representatives, min(wanted, n), terms, device)
-    existing = np.flatnonzero(medoids >= 0)
-    chosen = medoids[existing]
-    place = _joining(genomes, chosen, terms, device)
-    while len(chosen) < min(wanted, n):
-        ends = np.cumsum(np.where(np.isfinite(place.apart), place.apart, 1.0) ** 2)
-        if not ends[-1] > 0:
-            break
-        share = float(words[len(chosen)] >> np.uint64(11)) * 2.0**-53 * ends[-1]
-        drawn = np.searchsorted(ends, min(share, np.nextafter(ends[-1], 0)), side="right")[None]
-        place.among(genomes, np.arange(n, dtype=np.int64), drawn, np.array([OLD]), len(chosen))
-        chosen = np.append(chosen, drawn)
-    for _ in range(ROUNDS):
-        before, chosen = chosen, _middles(genomes, chosen, place.species_of, terms, device)
-        if np.array_equal(before, chosen):
-            break
-        place = _joining(genomes, chosen, terms, device)
-    new = np.arange(len(representatives), len(representatives) + len(chosen) - len(existing), dtype=np.int64)
-    names = np.concatenate([existing, new])
-    centres = np.full(len(representatives) + len(new), OLD, np.int64)
-    centres[names] = chosen
-    return Placement(names[place.species_of], centres)
-
-
-def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device: Device) -> Array:
-    """Return for each species the genome nearest to its representative, of the `most` largest species; else -1."""
-    species, everyone = len(representatives), np.arange(len(genomes), dtype=np.int64)
-    medoids = np.full(species, -1, np.int64)
-    if species == 0 or most == 0:
-        return medoids
-    apart = distances(genomes, everyone, representatives, np.arange(species, dtype=np.int64), terms, device)
-    sizes = np.bincount(apart.argmin(1), minlength=species)
-    for each in np.argsort(-sizes, kind="stable")[:most]:
-        row = int(apart[:, each].argmin())
-        if row not in medoids:
-            medoids[each] = row
-    return medoids
-
-
-def _joining(genomes: Side, medoids: Array, terms: Array, device: Device) -> _Placing:
-    """Return a placement of each genome to its nearest medoid, the first of equals."""
-    n = len(genomes)
-    place = _Placing(genomes, terms, np.zeros(n, np.int64), np.full(n, np.inf), True, device)
-    place.among(genomes, np.arange(n, dtype=np.int64), medoids, np.full(len(medoids), OLD, np.int64), 0)
-    return place
-
-
-def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device: Device) -> Array:
-    """Return for each cluster the member with the least sum of distances from the members, or from a sample of them."""
-    members, moved = by_species(joined, len(medoids)), medoids.copy()
-    ends = np.cumsum(np.bincount(joined, minlength=len(medoids)))
-    run = device.routine(_middle.of(key=genomes.key))
-    run(len(medoids), members, ends, terms, *genomes.arguments, moved)
-    return moved
 
 
 @routine(
@@ -353,31 +279,3 @@ def _block(
             founders[founded] = row
             founded += 1
     count[0] = founded
-
-
-@routine(f"int64[:], int64[:], float64[:], {SIDE}, int64[:]")
-def _middle(
-    first: int, last: int, members: Array, ends: Array, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
-    nodes: Array, node: Array, activation: Array, aggregation: Array,
-    moved: Array,
-) -> None:  # fmt: skip
-    for cluster in range(first, last):
-        begin = np.int64(0) if cluster == 0 else ends[cluster - 1]
-        stride = max((ends[cluster] - begin + SAMPLE - 1) // SAMPLE, 1)
-        best, least = moved[cluster], np.inf
-        # the medoid comes first, so that only a better one replaces it
-        for candidate in range(begin - stride, ends[cluster], stride):
-            row = moved[cluster] if candidate < begin else members[candidate]
-            total = 0.0
-            for other in range(begin, ends[cluster], stride):
-                total += distance(
-                    terms, np.inf,
-                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
-                    members[other], connections, keys, values, enabled, nodes, node, activation, aggregation,
-                )  # fmt: skip
-                if total >= least:
-                    break
-            if total < least:
-                best, least = row, total
-        moved[cluster] = best

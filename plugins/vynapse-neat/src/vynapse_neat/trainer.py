@@ -16,12 +16,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vynapse_core import Array, Population, Report, RunError, Solution, Trainer
-from vynapse_neat.clustering import Placement, first_compatible, k_medoids, nearest_compatible
+from vynapse_neat.clustering import Placement, first_compatible, nearest_compatible
 from vynapse_neat.distance import side
 from vynapse_neat.examination import Examined, next_examined
 from vynapse_neat.genome import Neat
 from vynapse_neat.innovation import Counters
 from vynapse_neat.mating import Mating
+from vynapse_neat.medoids import k_medoids
 from vynapse_neat.mixing import Crossing
 from vynapse_neat.mutation import Breeding
 from vynapse_neat.phase import Phase, Phasing, next_phase, simplified
