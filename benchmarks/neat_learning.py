@@ -15,7 +15,6 @@ import argparse
 import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from configparser import ConfigParser
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -183,18 +182,9 @@ def outcome(study: Study, seed: int) -> Outcome:
 def neat_python(seed: int) -> Outcome:
     """Run neat-python's example `xor` with a seed."""
     import neat
-    from workloads.neat_peers import XOR, X, Y
+    from workloads.neat_peers import X, Y, configuration
 
-    tables: dict[str, dict[str, Any]] = {name: dict(table) for name, table in XOR.items()}
-    tables["NEAT"] |= {"pop_size": 150, "no_fitness_termination": False}
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "config"
-        parser = ConfigParser()
-        parser.read_dict(tables)
-        with path.open("w", encoding="utf-8") as file:
-            parser.write(file)
-        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet, neat.DefaultStagnation)
-        config = neat.Config(*parts, str(path))
+    config = configuration(NEAT={"pop_size": 150, "no_fitness_termination": False})
 
     def evaluate(genomes: Any, config: Any) -> None:
         for _, genome in genomes:

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from configparser import ConfigParser
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sides import Side
 
-from workloads.neat_peers import XOR
+from workloads.neat_peers import configuration
 
 
 @dataclass(frozen=True)
@@ -32,17 +29,8 @@ def neat_python(problem: Problem) -> Side:
     import gymnasium
     import neat
 
-    tables = {name: dict(table) for name, table in XOR.items()}
-    tables["NEAT"]["pop_size"] = problem.population
-    tables["DefaultGenome"] |= {"num_inputs": 4, "num_outputs": 2}
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "config"
-        parser = ConfigParser()
-        parser.read_dict(tables)
-        with path.open("w", encoding="utf-8") as file:
-            parser.write(file)
-        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet, neat.DefaultStagnation)
-        config = neat.Config(*parts, str(path))
+    ends = {"num_inputs": 4, "num_outputs": 2}
+    config = configuration(NEAT={"pop_size": problem.population}, DefaultGenome=ends)
     environment = gymnasium.make("CartPole-v1")
     played = 0
 

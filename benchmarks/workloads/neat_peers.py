@@ -73,16 +73,23 @@ XOR: Mapping[str, Mapping[str, Any]] = {
 """neat-python's configuration of its example `xor`, without the end that a solution would make of the run."""
 
 
+def configuration(**changes: Mapping[str, Any]) -> Any:
+    """Return neat-python's configuration of its example `xor`, with some options changed: `NEAT={"pop_size": 150}`."""
+    import neat
+
+    tables = {name: {**table, **changes.get(name, {})} for name, table in XOR.items()}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "config"
+        path.write_text("\n".join(_ini(tables)), encoding="utf-8")
+        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet, neat.DefaultStagnation)
+        return neat.Config(*parts, str(path))
+
+
 def neat_python(problem: Any) -> Side:
     """`Population.run` without reporters."""
     import neat
 
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "config"
-        tables = {**XOR, "NEAT": {**XOR["NEAT"], "pop_size": problem.population}}
-        path.write_text("\n".join(_ini(tables)), encoding="utf-8")
-        parts = (neat.DefaultGenome, neat.DefaultReproduction, neat.DefaultSpeciesSet, neat.DefaultStagnation)
-        config = neat.Config(*parts, str(path))
+    config = configuration(NEAT={"pop_size": problem.population})
 
     def fitness(network: Any) -> float:
         return 4.0 - sum((network.activate(x)[0] - y) ** 2 for x, y in zip(X, Y, strict=True))

@@ -18,22 +18,11 @@ from vynapse_autodiff.batches import rows
 from vynapse_autodiff.descent import Descent
 from vynapse_autodiff.lesson import Lesson, lesson_of
 from vynapse_core import Array, Experiment, Streams
+from workloads.cnn import GENOME as CNN
 
 LEVEL_0 = "level 0"
 """What the names of the sides begin with that compute a graph as it is written; the bars are set against them."""
 MLP: Mapping[str, Any] = {"type": "mlp", "layers": (784, 128, 10), "activation": "relu"}
-CNN: Mapping[str, Any] = {
-    "type": "network",
-    "input": (1, 28, 28),
-    "layers": (
-        {"type": "conv2d", "filters": 16, "size": 3, "activation": "relu"},
-        {"type": "max_pool", "size": 2},
-        {"type": "conv2d", "filters": 32, "size": 3, "activation": "relu"},
-        {"type": "max_pool", "size": 2},
-        {"type": "flatten"},
-        {"type": "dense", "units": 10},
-    ),
-}
 TINY: Mapping[str, Any] = {"type": "mlp", "layers": (2, 8, 1), "activation": "tanh"}
 XOR = (np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([[0], [1], [1], [0]], np.float32))
 
