@@ -67,5 +67,5 @@ def test_distances_from_columns_have_the_bits_of_those_one_by_one(
     expected = distances(some, np.arange(40), others, rows, terms, device)
     found, made = np.empty_like(expected), columns(others, rows, terms, device)
     run = device.routine(_all.of(key=some.key))
-    run(40, terms, *some.arguments, *made.arguments, np.empty((1, LANES)), np.empty((2, LANES)), found)
+    run(40, terms, *some, *made, np.empty((1, LANES)), np.empty((2, LANES)), found)
     assert found.tobytes() == expected.tobytes()

@@ -74,15 +74,13 @@ def grown(
 ) -> tuple[Genes, Counters]:
     """Return what is left after some generations of chance."""
     genes, counters = full(layout, n)
-    breeding = Breeding.on(device, layout)
+    breeding = Breeding.on(device, layout, Crossing(average=0.2), chosen)
     for step in range(steps):
         stream = Streams(seed)("parents", step)
         mothers, fathers = stream.integers(0, n, n), stream.integers(-1, n, n)
-        equal, mutating = stream.bernoulli(0.3, n), stream.bernoulli(0.9, n)
+        equal, mutating = (stream.bernoulli(rate, n).view(np.uint8) for rate in (0.3, 0.9))
         children = Streams(seed)("children", step)
-        genes, counters = breeding.children(
-            genes, mothers, fathers, equal, mutating, Crossing(average=0.2), chosen, counters, children
-        )
+        genes, counters = breeding.children(genes, mothers, fathers, equal, mutating, counters, children)
     return genes, counters
 
 

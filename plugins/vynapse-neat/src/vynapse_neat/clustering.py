@@ -43,7 +43,7 @@ def first_compatible(genomes: Side, representatives: Side, threshold: float, ter
     A genome [P] that fits none founds a species and is its centre; species [S] and founders are gone through in order.
     Stanley & Miikkulainen 2002, section 3.3.
     """
-    n, existing = len(genomes), len(representatives)
+    n, existing = genomes.population, representatives.population
     place = Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False, device)
     centres = np.full(existing, OLD, np.int64)
     place.among(representatives, np.arange(n, dtype=np.int64), np.arange(existing, dtype=np.int64), centres, 0)
@@ -59,18 +59,18 @@ def nearest_compatible(
     A genome that fits none founds a species and is its centre; it competes for the genomes behind it. Of equally near
     ones, the older species gets the genome. neat-python 2.0, `DefaultSpeciesSet.speciate`.
     """
-    n, existing = len(genomes), len(representatives)
+    n, existing = genomes.population, representatives.population
     species_of, apart = np.empty(n, np.int64), np.empty(n, np.float64)
     centres, since = np.empty((2, existing), np.int64)
     place = Placing(genomes, terms, species_of, apart, True, device)
     least, rows = _nearest_genomes(genomes, representatives, terms, device)
-    given = (threshold, terms, *genomes.arguments, *representatives.arguments)
+    given = (threshold, terms, *genomes, *representatives)
     device.routine(_claimed.of(key=genomes.key))(1, least, rows, *given, centres, since, species_of, apart)
     everyone = np.arange(n)
-    place.among(genomes, everyone, np.maximum(centres, 0), since, 0)
-    founders = place.founders(existing)
-    if len(founders) == 0:
+    place.among(genomes, everyone, centres, since, 0)
+    if species_of.min(initial=0) >= 0:
         return Placement(species_of, centres)
+    founders = place.founders(existing)
     place.among(genomes, everyone, founders, founders, existing)
     return Placement(species_of, np.concatenate([centres, founders]))
 
@@ -80,12 +80,12 @@ def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device:
 
     Distances float64 and rows int64, [parts, S] each. Of equally near ones, the first.
     """
-    parts, existing = -(-len(genomes) // PART), len(representatives)
-    least, rows = np.empty((parts, existing), np.float64), np.empty((parts, existing), np.int64)
+    parts, existing = -(-genomes.population // PART), representatives.population
+    least, rows = np.empty((parts, existing)), np.empty((parts, existing), np.int64)
     among = columns(representatives, np.arange(existing), terms, device)
-    scratch = np.empty((3, parts, LANES), np.float64)
+    scratch = np.empty((3, parts, LANES))
     run = device.routine(_nearest.of(key=genomes.key))
-    run(parts, existing, terms, *genomes.arguments, *among.arguments, *scratch, least, rows)
+    run(parts, existing, terms, *genomes, *among, *scratch, least, rows)
     return least, rows
 
 
@@ -113,9 +113,9 @@ class Placing:
             offset,
             int(self.nearest),
             self.terms,
-            *self.genomes.arguments,
-            *among.arguments,
-            *np.empty((3, parts, LANES), np.float64),
+            *self.genomes,
+            *among,
+            *np.empty((3, parts, LANES)),
             self.species_of,
             self.apart,
         )
@@ -138,14 +138,14 @@ class Placing:
         run = self.device.routine(_block.of(key=self.genomes.key))
         founders, count = np.empty(len(rows), np.int64), np.zeros(1, np.int64)
         given = (rows, offset, int(self.nearest), self.terms)
-        run(1, *given, *self.genomes.arguments, self.species_of, self.apart, founders, count)
+        run(1, *given, *self.genomes, self.species_of, self.apart, founders, count)
         return founders[: count[0]]
 
 
 @routine(
     f"int64[:], int64[:], int64, int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], "
     "int64[:], float64[:]",
-    grain=32,
+    grain=4,
     distinct=True,
 )
 def _among(
@@ -179,7 +179,7 @@ def _among(
 
 @routine(
     f"int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], float64[:, :], int64[:, :]",
-    grain=32,
+    grain=4,
     distinct=True,
 )
 def _nearest(

@@ -8,8 +8,7 @@ sums go through the genes in the same order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,15 +32,12 @@ COLUMNS = (
     "int64[:, :], float32[:, :, :, :], float64[:, :, :], float64[:, :], int64[:, :], float32[:, :, :, :], int64[:, :], "
     "int64[:, :]"
 )
-"""What a routine takes of a table: the fields of `Columns` but the first, in order."""
+"""What a routine takes of a table: a `Columns`."""
 
 
-@dataclass(frozen=True)
-class Columns:
-    """S genomes in blocks of LANES columns, the last of which may be partly empty."""
+class Columns(NamedTuple):
+    """S genomes in blocks of LANES columns, the last of which may be partly empty: what a routine takes of them."""
 
-    count: int
-    """S."""
     keys: Array
     """int64 [blocks, U], the keys of all connections that any column has, ascending, and DONE behind them."""
     connections: Array
@@ -59,28 +55,22 @@ class Columns:
     """int64 [blocks, LANES], scratch space, as is `coming`."""
     coming: Array
 
-    @property
-    def arguments(self) -> tuple[Array, ...]:
-        """What a routine takes."""
-        return self.keys, self.connections, self.left, self.sizes, self.nodes, self.traits, self.heads, self.coming
-
 
 def columns(genomes: Side, rows: Array, terms: Array, device: Device) -> Columns:
-    """Return the genomes at `rows` int64 [S] as columns, for a rule's `terms`."""
-    count, blocks = len(rows), -(-len(rows) // LANES)
+    """Return the genomes at `rows` int64 [S] as columns, for a rule's `terms`; a row below 0 gives an empty column."""
+    blocks, by_ends = -(-len(rows) // LANES), terms[4] != 0
     wide = LANES * genomes.keys.shape[1] + 1
-    known = LANES * genomes.node.shape[1] + 1 if terms[4] else 1
+    known = LANES * genomes.node.shape[1] + 1 if by_ends else 1
     found = Columns(
-        count,
         np.empty((blocks, wide), np.int64),
         np.empty((blocks, wide, 2, LANES), np.float32),
-        np.empty((blocks, 1 if terms[4] else wide, LANES), np.float64),
-        np.empty((blocks, 3 * LANES), np.float64),
+        np.empty((blocks, 1 if by_ends else wide, LANES)),
+        np.empty((blocks, 3 * LANES)),
         np.empty((blocks, known), np.int64),
         np.empty((blocks, known, 5, LANES), np.float32),
         *np.empty((2, blocks, LANES), np.int64),
     )
-    device.routine(_filled.of(key=genomes.key))(blocks, rows, terms, *genomes.arguments, *found.arguments)
+    device.routine(_filled.of(key=genomes.key))(blocks, rows, terms, *genomes, *found)
     return found
 
 
@@ -168,7 +158,7 @@ def _filled(
         for s in range(LANES):
             place = block * LANES + s
             n, m = np.int64(0), np.int64(0)
-            if place < len(rows):
+            if place < len(rows) and rows[place] >= 0:
                 n, m = np.int64(connections[rows[place]]), np.int64(nodes[rows[place]])
             heads[block, s] = 0
             coming[block, s] = np.int64(keys[rows[place], 0]) if n > 0 else DONE

@@ -8,8 +8,7 @@ of two lengths. It ends early where the distance is already past what anybody as
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 Rule: TypeAlias = Literal["stanley2002", "jair2004", "neat-python", "tensorneat"]
 
 SIDE = "int32[:], {key}[:, :], float32[:, :], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :]"
-"""What a routine takes of one side of a comparison: the fields of `Side`, in order."""
+"""What a routine takes of one side of a comparison: a `Side`."""
 
 
 class Compatibility(Settings):
@@ -74,9 +73,8 @@ FEW = 64
 """So many connections are soonest put in order by comparing each with all."""
 
 
-@dataclass(frozen=True)
-class Side:
-    """Genomes as a rule reads them."""
+class Side(NamedTuple):
+    """P genomes as a rule reads them: what a routine takes of them, in order."""
 
     connections: Array
     """int32 [P]."""
@@ -95,17 +93,10 @@ class Side:
     aggregation: Array
     """int32 [P, N]."""
 
-    def __len__(self) -> int:
-        return len(self.connections)
-
-    def take(self, rows: Array) -> Side:
-        """Return the genomes at `rows`."""
-        return Side(*[array[rows] for array in self.arguments])
-
     @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What a routine takes."""
-        return tuple(vars(self).values())
+    def population(self) -> int:
+        """P."""
+        return len(self.connections)
 
     @property
     def key(self) -> str:
@@ -134,7 +125,7 @@ def distances(some: Side, rows: Array, others: Side, columns: Array, terms: Arra
     """Return the distances of `some[rows]` from `others[columns]`, float64 [len(rows), len(columns)]."""
     found = np.empty((len(rows), len(columns)), np.float64)
     run = device.routine(_distances.of(key=some.key))
-    run(len(rows), rows, columns, terms, *some.arguments, *others.arguments, found)
+    run(len(rows), rows, columns, terms, *some, *others, found)
     return found
 
 
@@ -280,7 +271,7 @@ def shell_sorted(row: int, n: int, keys: Array, values: Array, enabled: Array) -
 @routine(
     "int32[:], int32[:, :], int32[:, :], float32[:, :], int32[:, :], int64[:, :], "
     "int64[:, :], float32[:, :], int32[:, :]",
-    grain=64,
+    grain=32,
     distinct=True,
 )
 def _by_ends(

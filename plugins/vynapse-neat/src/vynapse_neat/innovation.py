@@ -12,11 +12,12 @@ CONNECTION + source * 2^31 + target, both ids of nodes. ABSENT is no proposal. I
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vynapse_core import RunError
+from vynapse_core import RunError, routine
+from vynapse_neat.radix import ascending
 
 if TYPE_CHECKING:
     from vynapse_core import Array
@@ -26,6 +27,10 @@ CONNECTION = 1 << 62
 """Keys from here on add connections."""
 ENDPOINT = 1 << 31
 """Ids of nodes and innovations are below this: genes hold them as int32."""
+NEXT_NODE, NEXT_INNOVATION, PROPOSED, MOST_NODES, MOST_CONNECTIONS = range(5)
+"""Places in the facts of a generation: the next numbers, how many proposals there are, the largest child's genes."""
+FACTS = 5
+NONE, FIRST_CONNECTION = np.uint64(2**64 - 1), np.uint64(CONNECTION)
 
 
 @dataclass(frozen=True)
@@ -37,32 +42,58 @@ class Counters:
     innovation: int
     """The next innovation."""
 
+    @classmethod
+    def after(cls, facts: Array) -> Counters:
+        """Return the next numbers by the facts of a generation.
 
-def numbered(keys: Array, counters: Counters) -> tuple[Array, Counters]:
-    """Return the numbers of proposals `keys` int64 [n], in no order and none of them ABSENT, and the next counters.
+        Raises RunError where the numbers of a run are used up.
+        """
+        counters = cls(int(facts[NEXT_NODE]), int(facts[NEXT_INNOVATION]))
+        if max(counters.node, counters.innovation) > ENDPOINT:
+            raise RunError(
+                f"innovation numbers are used up: a run has {ENDPOINT} of them, and this generation would need "
+                f"{max(counters.node, counters.innovation)}; lower the rates at which nodes and connections are added"
+            )
+        return counters
 
-    The numbers are int32 [n, 2]: id of the node and innovation of the connection into it, the one out of it having
-    the next; or 0 and the innovation of the connection. Equal keys have equal numbers, and numbers ascend with keys.
-    Raises RunError where the numbers of a run are used up.
+
+@routine("uint64[:], int32[:], int32[:], int64[:], int64[:], int64[:, :], int64[:], int32[:, :]", distinct=True)
+def numbered(
+    first: int, last: int, keys: Any, nodes: Any, connections: Any, order: Any, space: Any, counts: Any, facts: Any,
+    numbers: Any,
+) -> None:  # fmt: skip
+    """Number the proposals of P children, a single row.
+
+    `keys` [2 P] has for each child a node and a connection; `nodes` and `connections` [P] are the genes that it has.
+    `numbers` [2 P, 2] are for a node its id and the innovation of the connection into it, the one out of it having the
+    next; for a connection 0 and its innovation; where nothing is proposed, anything. Equal keys have equal numbers, and
+    numbers ascend with keys. `facts` have the next numbers, and are given those after and all else.
     """
-    order = np.argsort(keys)
-    ordered = keys[order]
-    new = np.empty(len(keys), np.bool_)
-    new[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    # place of each key among the distinct ones; those that add nodes come first
-    place = np.cumsum(new) - 1
-    distinct = int(place[-1]) + 1 if len(place) else 0
-    splits = int(np.searchsorted(ordered, CONNECTION))
-    nodes = int(place[splits - 1]) + 1 if splits else 0
-    after = Counters(counters.node + nodes, counters.innovation + nodes + distinct)
-    if max(after.node, after.innovation) > ENDPOINT:
-        raise RunError(
-            f"innovation numbers are used up: a run has {ENDPOINT} of them, and this generation would need up to "
-            f"{max(after.node, after.innovation)}; lower the rates at which nodes and connections are added"
-        )
-    numbers = np.zeros((len(keys), 2), np.int32)
-    numbers[order[:splits], 0] = place[:splits] + counters.node
-    # each added node comes with two connections
-    numbers[order, 1] = place + np.minimum(place, nodes) + counters.innovation
-    return numbers, after
+    count, most_nodes, most_connections = np.int64(0), np.int64(0), np.int64(0)
+    for row in range(len(nodes)):
+        splits, joins = np.int64(keys[2 * row] != NONE), np.int64(keys[2 * row + 1] != NONE)
+        order[count] = 2 * row
+        count += splits
+        order[count] = 2 * row + 1
+        count += joins
+        most_nodes = max(most_nodes, nodes[row] + splits)
+        most_connections = max(most_connections, connections[row] + 2 * splits + joins)
+    facts[PROPOSED] = count
+    facts[MOST_NODES] = most_nodes
+    facts[MOST_CONNECTIONS] = most_connections
+    ascending(keys, order, count, space, counts)
+    node, innovation, before = facts[NEXT_NODE], facts[NEXT_INNOVATION], NONE
+    for i in range(count):
+        at = order[i]
+        key = keys[at]
+        if key != before:
+            before = key
+            splits = np.int64(key < FIRST_CONNECTION)
+            node += splits
+            innovation += 1 + splits
+        # past the last number there is nothing to write: the run ends
+        if max(node, innovation) <= ENDPOINT:
+            numbers[at, 0] = (node - 1) * splits
+            numbers[at, 1] = innovation - 1 - splits
+    facts[NEXT_NODE] = node
+    facts[NEXT_INNOVATION] = innovation

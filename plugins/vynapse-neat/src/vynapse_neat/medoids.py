@@ -32,7 +32,7 @@ def k_medoids(
     medoid and each medoid moves to the middle of its members, in turns (Park & Jun 2009); of a large cluster, a sample
     stands for all. Two genomes of distance 0 are never both medoids: there may be fewer species than wanted.
     """
-    n = len(genomes)
+    n = genomes.population
     medoids = _kept(genomes, representatives, min(wanted, n), terms, device)
     existing = np.flatnonzero(medoids >= 0)
     chosen = medoids[existing]
@@ -50,16 +50,18 @@ def k_medoids(
         if np.array_equal(before, chosen):
             break
         place = _joining(genomes, chosen, terms, device)
-    new = np.arange(len(representatives), len(representatives) + len(chosen) - len(existing), dtype=np.int64)
+    new = np.arange(
+        representatives.population, representatives.population + len(chosen) - len(existing), dtype=np.int64
+    )
     names = np.concatenate([existing, new])
-    centres = np.full(len(representatives) + len(new), OLD, np.int64)
+    centres = np.full(representatives.population + len(new), OLD, np.int64)
     centres[names] = chosen
     return Placement(names[place.species_of], centres)
 
 
 def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device: Device) -> Array:
     """Return for each species the genome nearest to its representative, of the `most` largest species; else -1."""
-    species, everyone = len(representatives), np.arange(len(genomes), dtype=np.int64)
+    species, everyone = representatives.population, np.arange(genomes.population, dtype=np.int64)
     medoids = np.full(species, -1, np.int64)
     if species == 0 or most == 0:
         return medoids
@@ -74,7 +76,7 @@ def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device:
 
 def _joining(genomes: Side, medoids: Array, terms: Array, device: Device) -> Placing:
     """Return a placement of each genome to its nearest medoid, the first of equals."""
-    n = len(genomes)
+    n = genomes.population
     place = Placing(genomes, terms, np.zeros(n, np.int64), np.full(n, np.inf), True, device)
     place.among(genomes, np.arange(n, dtype=np.int64), medoids, np.full(len(medoids), OLD, np.int64), 0)
     return place
@@ -85,7 +87,7 @@ def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device:
     members, moved = by_species(joined, len(medoids)), medoids.copy()
     ends = np.cumsum(np.bincount(joined, minlength=len(medoids)))
     run = device.routine(_middle.of(key=genomes.key))
-    run(len(medoids), members, ends, terms, *genomes.arguments, moved)
+    run(len(medoids), members, ends, terms, *genomes, moved)
     return moved
 
 

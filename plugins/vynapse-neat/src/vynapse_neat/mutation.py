@@ -27,10 +27,23 @@ from vynapse_neat.growth import (
     planned,
     split_proposed,
 )
-from vynapse_neat.innovation import ABSENT, CONNECTION, ENDPOINT, Counters, numbered
+from vynapse_neat.innovation import (
+    ABSENT,
+    CONNECTION,
+    ENDPOINT,
+    FACTS,
+    MOST_CONNECTIONS,
+    MOST_NODES,
+    NEXT_INNOVATION,
+    NEXT_NODE,
+    PROPOSED,
+    Counters,
+    numbered,
+)
 from vynapse_neat.layout import COUNTS, OF_CONNECTIONS, OF_NODES, places, rounded
 from vynapse_neat.mixing import EQUAL, SMALLER, Crossing, crossing_table
 from vynapse_neat.perturbation import choices_changed, fresh, numbers_changed
+from vynapse_neat.radix import BASE, DIGITS
 from vynapse_neat.rates import CHOICES, EXCLUSIVE, WEIGHT, Rates, rates_table
 from vynapse_neat.workspace import (
     AGGREGATIONS,
@@ -58,6 +71,8 @@ if TYPE_CHECKING:
     from vynapse_neat.layout import Layout
 
 
+PART = 32
+"""Children made one after the other."""
 CHOSEN = 12 * PURPOSE
 NEW_ACTIVATION, NEW_AGGREGATION, NEW_WEIGHT = CHOSEN + np.arange(3)
 """Draws for what is added."""
@@ -89,7 +104,7 @@ def mutated(
 @routine(
     f"int64[:], int64[:], uint8[:], uint8[:], uint64[:], float64[:], float64[:], int64[:], {GENES}, {GENES}, "
     "int64[:, :], int32[:, :], float32[:, :], float64[:, :, :], int64[:, :]",
-    grain=1024,
+    grain=2,
     distinct=True,
 )
 def bred(
@@ -101,10 +116,10 @@ def bred(
     c_innovation: Any, c_source: Any, c_target: Any, c_enabled: Any,
     keys: Any, all_cells: Any, all_reals: Any, all_noises: Any, all_far: Any,
 ) -> None:  # fmt: skip
-    """Make children, and write what they propose to add. Rows are done one after the other in the first's workspace."""
+    """Make the children of the parts from `first` to `last`, in the first's workspace, and say what they would add."""
     cells, reals, far = all_cells[first], all_reals[first], all_far[first]
     noises, middles = all_noises[first, 0], all_noises[first, 1]
-    for row in range(first, last):
+    for row in range(first * PART, min(last * PART, len(mothers))):
         seed = words[row]
         one, other = mothers[row], fathers[row]
         single = other < 0 or other == one
@@ -156,7 +171,7 @@ def bred(
         )
 
 
-@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=4096, distinct=True)
+@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=1024, distinct=True)
 def grown(
     first: int, last: int, words: Any, rates: Any, sizes: Any, keys: Any, numbers: Any,
     values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
@@ -200,16 +215,29 @@ def grown(
 
 @dataclass(frozen=True)
 class Breeding:
-    """How children are made on a device: `Breeding.on(device, layout)`."""
+    """How children are made: `Breeding.on(device, layout, crossing, rates)`."""
 
     layout: Layout
+    both: bool
+    """Whether a child may have genes of both parents that only one of them has."""
+    crossing: Array
+    """The numbers of a `Crossing`."""
+    rates: Array
+    """The numbers of `Rates`."""
+    room: tuple[int, int]
+    """The nodes and the connections that one mutation may add."""
     bred: Run
+    numbered: Run
     grown: Run
 
     @classmethod
-    def on(cls, device: Device, layout: Layout) -> Breeding:
+    def on(cls, device: Device, layout: Layout, crossing: Crossing, rates: Rates) -> Breeding:
         """Return how children of this layout are made on a device."""
-        return cls(layout, device.routine(bred), device.routine(grown))
+        both, tables = (
+            crossing.equal in ("random", "both"),
+            (crossing_table(crossing), rates_table(rates, len(layout.activations))),
+        )
+        return cls(layout, both, *tables, rates.room, *map(device.routine, (bred, numbered, grown)))
 
     def children(
         self,
@@ -218,42 +246,40 @@ class Breeding:
         fathers: Array,
         equal: Array,
         mutating: Array,
-        crossing: Crossing,
-        rates: Rates,
         counters: Counters,
         rng: Stream,
     ) -> tuple[Genes, Counters]:
         """Return n children of individuals in `genes`, and the next counters.
 
         `mothers` int64 [n] are the fitter parents; `fathers` int64 [n] the others, or -1 where a child is a copy of its
-        mother; `equal` bool or uint8 [n] says where both are equally fit, `mutating` likewise which children mutate.
-        One word is drawn for each child. Raises RunError where innovation numbers are used up.
+        mother; `equal` uint8 [n] says where both are equally fit, `mutating` likewise which children mutate. One word
+        is drawn for each child. Raises RunError where innovation numbers are used up.
         """
         layout, n = self.layout, len(mothers)
-        room = rates.room if mutating.any() else (0, 0)
-        words, keys = rng.words(n), np.empty((n, 2), np.int64)
-        known = sizes(layout, *_most(genes, mothers, fathers, equal, crossing, layout.fixed))
-        # one for each row that a thread may begin with; only those are ever touched
-        spaces = max(n, 1)
-        cells, reals = np.empty((spaces, known[ALL_CELLS]), np.int32), np.empty((spaces, 3 * known[VALUES]), np.float32)
+        words, keys, parts = rng.words(n), np.empty((n, 2), np.int64), -(-max(n, 1) // PART)
+        # whoever may have the genes of both parents needs room for twice as many
+        nodes, connections = places(genes)
+        known = sizes(layout, nodes << self.both, connections << self.both)
+        cells, reals = np.empty((parts, known[ALL_CELLS]), np.int32), np.empty((parts, 3 * known[VALUES]), np.float32)
         longest = max(known[WIDE], known[LINKS]) + LANES
-        noises, far = np.empty((spaces, 2, longest), np.float64), np.empty((spaces, longest), np.int64)
-        table, rule = rates_table(rates, len(layout.activations)), crossing_table(crossing)
-        flags = [np.ascontiguousarray(each, np.bool_).view(np.uint8) for each in (equal, mutating)]
-        widths = _widths(genes, room, layout.fixed)
+        noises, far = np.empty((parts, 2, longest), np.float64), np.empty((parts, longest), np.int64)
+        numbers, (order, space) = np.empty((2 * n, 2), np.int32), np.empty((2, 2 * n), np.int64)
+        counts, facts = np.empty((DIGITS, BASE), np.int64), np.empty(FACTS, np.int64)
+        flat, of_old, widths = keys.view(np.uint64).ravel(), arrays(genes), _widths(genes, self.room, layout.fixed)
         while True:
             new = _unset(layout, n, *widths)
             of_new = arrays(new)
             self.bred(
-                n,
+                parts,
                 mothers,
                 fathers,
-                *flags,
+                equal,
+                mutating,
                 words,
-                rule,
-                table,
+                self.crossing,
+                self.rates,
                 known,
-                *arrays(genes),
+                *of_old,
                 *of_new,
                 keys,
                 cells,
@@ -261,18 +287,16 @@ class Breeding:
                 noises,
                 far,
             )
-            needed = _widths(new, room, layout.fixed)
+            facts[NEXT_NODE], facts[NEXT_INNOVATION] = counters.node, counters.innovation
+            self.numbered(1, flat, of_new[1], of_new[2], order, space, counts, facts, numbers)
+            needed = rounded(max(int(facts[MOST_NODES]), layout.fixed)), rounded(int(facts[MOST_CONNECTIONS]))
             if needed[0] <= widths[0] and needed[1] <= widths[1]:
                 break
             # a child of two equally fit parents has more genes than any parent: the same again, in wider arrays
             widths = max(needed[0], widths[0]), max(needed[1], widths[1])
-        every = keys.ravel()
-        proposals = np.flatnonzero(every != ABSENT)
-        if len(proposals):
-            numbers = np.empty((n, 4), np.int32)
-            numbers.reshape(2 * n, 2)[proposals], counters = numbered(every[proposals], counters)
-            self.grown(n, words, table, known, keys, numbers, *of_new)
-            needed = _widths(new, room, layout.fixed)
+        if facts[PROPOSED]:
+            counters = Counters.after(facts)
+            self.grown(n, words, self.rates, known, keys, numbers.reshape(n, 4), *of_new)
         # to be narrower by less is not worth a copy
         if 2 * needed[0] <= widths[0] or 2 * needed[1] <= widths[1]:
             new = layout.resized(new, min(widths[0], needed[0]), min(widths[1], needed[1]))
@@ -289,10 +313,13 @@ def cross(
     rng: Stream,
     device: Device,
 ) -> Genes:
-    """Return n children of individuals in `genes`, not mutated; the arguments are those of `Breeding.children`."""
-    no_rates, none = Rates(), np.zeros(len(mothers), np.bool_)
-    breeding, counters = Breeding.on(device, layout), Counters(layout.fixed, 0)
-    return breeding.children(genes, mothers, fathers, equal, none, crossing, no_rates, counters, rng)[0]
+    """Return n children of individuals in `genes`, not mutated.
+
+    The arguments are those of `Breeding.children`; `equal` may be bool too.
+    """
+    breeding, counters = Breeding.on(device, layout, crossing, Rates()), Counters(layout.fixed, 0)
+    none, tied = np.zeros(len(mothers), np.uint8), np.asarray(equal, np.uint8)
+    return breeding.children(genes, mothers, fathers, tied, none, counters, rng)[0]
 
 
 def mutate(
@@ -300,25 +327,10 @@ def mutate(
 ) -> tuple[Genes, Counters]:
     """Return mutated copies of all individuals, and the next counters; see `Breeding.children`."""
     n = len(genes)
-    every, none = np.ones(n, np.bool_), np.zeros(n, np.bool_)
+    every, none = np.ones(n, np.uint8), np.zeros(n, np.uint8)
     mothers, fathers = np.arange(n), np.full(n, -1)
-    return Breeding.on(device, layout).children(genes, mothers, fathers, none, every, Crossing(), rates, counters, rng)
-
-
-def _most(
-    genes: Genes, mothers: Array, fathers: Array, equal: Array, crossing: Crossing, fixed: int
-) -> tuple[int, int]:
-    """Return so many places for nodes and connections that a workspace holds all that a child can inherit."""
-    nodes, connections = genes.structure["nodes"], genes.structure["connections"]
-    most = places(genes)
-    if crossing.equal in ("smaller", "mother") or not equal.any():
-        return most
-    both = np.flatnonzero(np.logical_and(equal, fathers >= 0))
-    ours, theirs = mothers[both], fathers[both]
-    return (
-        rounded(max(most[0], int((nodes[ours] + nodes[theirs]).max(initial=0)) - fixed)),
-        rounded(max(most[1], int((connections[ours] + connections[theirs]).max(initial=0)))),
-    )
+    breeding = Breeding.on(device, layout, Crossing(), rates)
+    return breeding.children(genes, mothers, fathers, none, every, counters, rng)
 
 
 def _widths(genes: Genes, room: tuple[int, int], fixed: int) -> tuple[int, int]:

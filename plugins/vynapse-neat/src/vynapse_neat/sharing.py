@@ -17,6 +17,7 @@ from pydantic import Field
 
 from vynapse_core import Settings, routine, routine_part
 from vynapse_neat.quotas import proportional, ranked, smoothed
+from vynapse_neat.radix import ALL, BASE, DIGITS, ascending, falling
 from vynapse_neat.ranking import best_first
 from vynapse_neat.species import Measure, means_of_finite
 
@@ -97,9 +98,9 @@ def shares(species: Species, fitness: Array, size: int, step: int, sharing: Shar
     count, population = len(species), len(fitness)
     if count == 0 or size < 1:
         raise ValueError(f"cannot share {size} offspring among {count} species")
-    members = np.empty(population, np.int64)
-    quota, elites, first, parents = np.empty((4, count), np.int64)
-    stagnant, refocused = np.empty(count, np.uint8), np.zeros(1, np.int64)
+    members, order, space = np.empty((3, population), np.int64)
+    quota, elites, first, parents, *of_species = np.empty((8, count), np.int64)
+    stagnant, refocused = np.empty(count, np.uint8), np.empty(1, np.int64)
     device.routine(_shared)(
         1,
         _rules(sharing),
@@ -110,10 +111,14 @@ def shares(species: Species, fitness: Array, size: int, step: int, sharing: Shar
         species.created,
         species.improved,
         fitness,
-        np.empty(population, np.float64),
-        np.empty(population, np.int64),
-        *np.empty((4, count), np.int64),
-        *np.empty((3, count), np.float64),
+        fitness.view(np.uint64),
+        np.empty(population),
+        np.empty(population, np.uint64),
+        order,
+        space,
+        np.empty((DIGITS, BASE), np.int64),
+        *of_species,
+        *np.empty((3, count)),
         members,
         quota,
         elites,
@@ -146,21 +151,23 @@ def _rules(sharing: Sharing) -> Array:
 
 
 @routine(
-    "float64[:], int64, int64, int64, int64[:], int64[:], int64[:], float64[:], float64[:], int64[:], "
+    "float64[:], int64, int64, int64, int64[:], int64[:], int64[:], float64[:], uint64[:], float64[:], uint64[:], "
+    "int64[:], int64[:], int64[:, :], "
     "int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], float64[:], "
     "int64[:], int64[:], int64[:], int64[:], int64[:], uint8[:], int64[:]",
     distinct=True,
 )
 def _shared(
     begin: Any, end: Any, rules: Any, size: Any, since_record: Any, step: Any, species_of: Any, created: Any,
-    improved: Any, fitness: Any, known: Any, all_space: Any, sizes: Any, fit: Any, order: Any, space: Any,
+    improved: Any, fitness: Any, bits: Any, known: Any, keys: Any, everyone: Any, all_space: Any, counts: Any,
+    sizes: Any, fit: Any, order: Any, space: Any,
     worth: Any, means: Any, scratch: Any,
     members: Any, quota: Any, elites: Any, first: Any, parents: Any, stagnant: Any, refocused: Any,
 ) -> None:  # fmt: skip
     """Share the offspring of all species: a single row."""
     count = np.int64(len(quota))
     anybody = counted(species_of, fitness, count, known, sizes, fit)
-    by_fitness(species_of, known, count, sizes, first, members, all_space)
+    by_fitness(species_of, known, bits, count, sizes, first, members, keys, everyone, all_space, counts)
     for s in range(count):
         worth[s] = known[members[first[s]]]
     if rules[MEASURE] != 0.0:
@@ -213,19 +220,24 @@ def counted(species_of: Any, fitness: Any, count: Any, known: Any, sizes: Any, f
 
 @routine_part
 def by_fitness(
-    species_of: Any, known: Any, count: Any, sizes: Any, first: Any, members: Any, space: Any
+    species_of: Any, known: Any, bits: Any, count: Any, sizes: Any, first: Any, members: Any, keys: Any, order: Any,
+    space: Any, counts: Any,
 ) -> None:  # fmt: skip
     """Write the individuals by species, within a species best first; equals keep their order."""
+    for i in range(len(species_of)):
+        keys[i] = falling(bits[i]) if known[i] > -np.inf else ALL
+        order[i] = i
+    ascending(keys, order, np.int64(len(species_of)), space, counts)
     begin = np.int64(0)
     for s in range(count):
         first[s] = begin
         begin += sizes[s]
     for i in range(len(species_of)):
-        members[first[species_of[i]]] = i
-        first[species_of[i]] += 1
+        s = species_of[order[i]]
+        members[first[s]] = order[i]
+        first[s] += 1
     for s in range(count):
         first[s] -= sizes[s]
-        best_first(members, first[s], first[s] + sizes[s], known, space)
 
 
 @routine_part

@@ -7,7 +7,6 @@ next threshold. All counters are in the state, and every number drawn comes from
 Reference: Stanley & Miikkulainen 2002, "Evolving Neural Networks through Augmenting Topologies".
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,6 +31,7 @@ from vynapse_neat.reproduction import parents
 from vynapse_neat.sharing import Sharing, shares
 from vynapse_neat.speciation import Speciation
 from vynapse_neat.species import Species, no_species, refocused, succeeded
+from vynapse_neat.summary import Summary, summary
 from vynapse_neat.threshold import Aim, Memory
 
 if TYPE_CHECKING:
@@ -122,10 +122,11 @@ class NeatTrainer(Trainer):
         genes = genome.initial(self.population, experiment.streams("initial"))
         fitness = _one_number(experiment, experiment.evaluate(genes, 0))
         population = Population.born(genes, fitness, 0)
-        state = State(
+        species = self._species(experiment, no_species(genes), self.speciation.threshold, population, 0)
+        return State(
             step=0,
             population=population,
-            species=no_species(genes),
+            species=species,
             counters=Counters(genome.next_node, genome.next_innovation),
             threshold=self.speciation.threshold,
             memory=Memory(),
@@ -136,7 +137,6 @@ class NeatTrainer(Trainer):
             evaluations=len(genes),
             born=len(genes),
         )
-        return _with(state, species=self._species(experiment, state, population, 0))
 
     def step(self, experiment: "Experiment", state: State) -> tuple[State, Report]:
         """Return the state after a generation, and its report."""
@@ -146,27 +146,20 @@ class NeatTrainer(Trainer):
         species = state.species
         if shared.refocused:
             species = refocused(species, np.flatnonzero(~shared.stagnant), step)
-        mating, rates = self._ways(state.phase)
-        chosen = parents(shared, fitness, mating, streams("mating", step), device)
-        genes, counters = self._breeding(experiment).children(
+        mating, breeding = self._ready(experiment)[self.phases is not None and state.phase.simplifying]
+        chosen = parents(shared, state.population, self.population, mating, streams("mating", step), device)
+        genes, counters = breeding.children(
             state.population.genes,
             chosen.mothers,
             chosen.fathers,
             chosen.equal,
             chosen.mutating,
-            self.crossover,
-            rates,
             state.counters,
             streams("mutation", step),
         )
-        ids = state.population.ids
-        both = np.empty((len(genes), 2), np.int64)
-        both[:, 0] = ids[chosen.mothers]
-        both[:, 1] = np.where(chosen.fathers < 0, -1, ids[chosen.fathers])
         found = _one_number(experiment, experiment.evaluate(genes, step))
-        population = Population.born(genes, found, state.born, both)
-        after = _with(state, species=species, counters=counters, born=state.born + len(genes))
-        return self._after(experiment, after, population)
+        population = Population.born(genes, found, state.born, chosen.ids)
+        return self._after(experiment, state, population, species, counters)
 
     def best(self, experiment: "Experiment", state: State) -> Solution:
         """Return the best so far; where steps see only batches, the best of the population on all the data."""
@@ -188,103 +181,101 @@ class NeatTrainer(Trainer):
         fitness = float(state.population.fitness[individual])
         return Solution(state.population.genes.take(np.array([individual])), fitness=fitness)
 
-    def _after(self, experiment: "Experiment", state: State, population: Population) -> tuple[State, Report]:
+    def _after(
+        self, experiment: "Experiment", state: State, population: Population, before: Species, counters: Counters
+    ) -> tuple[State, Report]:
+        """Return the state that a new population makes of `state`, and its report."""
         step, fitness = state.step + 1, population.fitness
-        finite = np.isfinite(fitness)
-        if not finite.any():
+        told = summary(population, experiment.recipe.device)
+        if not told.finite:
             raise RunError(
                 f"step {step}: none of {len(fitness)} individuals has a finite fitness; look for overflow in "
                 "activations and the loss, for weights without bounds, and for NaN in the data"
             )
-        species = self._species(experiment, state, population, step)
-        found = len(species)
-        aim = Aim(wanted=self.speciation.wanted, lowest=self.speciation.lowest)
-        control, draw = self.speciation.control, 0.0
+        species = self._species(experiment, before, state.threshold, population, step)
+        aim, control, draw = Aim(self.speciation.wanted, self.speciation.lowest), self.speciation.control, 0.0
         if control.rule == "bandit":
             draw = float(experiment.streams("threshold", step).uniform((), dtype=np.float64))
-        threshold, memory, why = control.update(state.threshold, state.memory, found, aim, draw)
-        best, index = float(fitness.max()), int(np.argmax(fitness))
-        better, asked = best > state.best, experiment.evaluation.examined
+        threshold, memory, why = control.update(state.threshold, state.memory, len(species), aim, draw)
+        better, asked = told.best > state.best, experiment.evaluation.examined
+        champion = state.champion
+        if better or experiment.task.stochastic:
+            champion = population.take(np.array([told.champion]))
         after = State(
             step=step,
             population=population,
             species=species,
-            counters=state.counters,
+            counters=counters,
             threshold=threshold,
             memory=memory,
-            phase=self._phase(state, population),
-            champion=population.take(np.array([index])) if better or experiment.task.stochastic else state.champion,
-            best=max(best, state.best),
+            phase=self._phase(state, told),
+            champion=champion,
+            best=max(told.best, state.best),
             improved=step if better else state.improved,
             evaluations=state.evaluations + len(population),
-            born=state.born,
+            born=state.born + len(population),
             examined=next_examined(state.examined, species, fitness, step) if asked else state.examined,
         )
         notes = [f"threshold {threshold:.3g}: {why}"] * (threshold != state.threshold)
         if after.phase.simplifying != state.phase.simplifying:
             notes.append("the population simplifies" if after.phase.simplifying else "the population grows")
-        known = fitness if finite.all() else fitness[finite]
-        mean, worst = float(known.mean()), float(known.min())
-        columns = self._columns(experiment, after, known, mean, index)
+        columns = self._columns(experiment, after, told)
         tables = {"species": _species_table(species)}
-        return after, Report(step, after.evaluations, best, mean, worst, columns, "; ".join(notes), tables)
+        text = "; ".join(notes)
+        return after, Report(step, after.evaluations, told.best, told.mean, told.worst, columns, text, tables)
 
-    def _ways(self, phase: Phase) -> tuple[Mating, Rates]:
-        """Return how children are made in a phase."""
-        if self.phases is None or not phase.simplifying:
-            return self.mating, self.mutation
-        rates = simplified(self.mutation, self.phases.delete_node, self.phases.delete_connection)
-        return self.mating.model_copy(update={"crossover": 0.0}), rates
-
-    def _phase(self, state: State, population: Population) -> Phase:
-        """Return the phase of the generation after `population`."""
+    def _phase(self, state: State, told: Summary) -> Phase:
+        """Return the phase of the generation after the one that is told of."""
         if self.phases is None:
             return state.phase
-        structure = population.genes.structure
-        complexity = float((structure["nodes"] + structure["connections"]).mean())
-        return next_phase(state.phase, complexity, self.phases.growth, self.phases.patience)
+        return next_phase(state.phase, told.nodes + told.connections, self.phases.growth, self.phases.patience)
 
-    def _columns(
-        self, experiment: "Experiment", state: State, finite: Array, mean: float, index: int
-    ) -> dict[str, float]:
+    def _columns(self, experiment: "Experiment", state: State, told: Summary) -> dict[str, float]:
         structure, fixed = state.population.genes.structure, _genome(experiment).layout.fixed
-        nodes, connections = structure["nodes"], structure["connections"]
-        apart, population = finite - mean, len(nodes)
         return {
-            "deviation": math.sqrt(float((apart * apart).sum()) / len(finite)),
-            "failed": float(population - len(finite)),
+            "deviation": told.deviation,
+            "failed": float(len(state.population) - told.finite),
             "species": float(len(state.species)),
             "threshold": state.threshold,
-            "hidden": int(nodes.sum()) / population - fixed,
-            "connections": int(connections.sum()) / population,
-            "best_hidden": float(nodes[index] - fixed),
-            "best_connections": float(connections[index]),
+            "hidden": told.nodes - fixed,
+            "connections": told.connections,
+            "best_hidden": float(structure["nodes"][told.champion] - fixed),
+            "best_connections": float(structure["connections"][told.champion]),
             "stagnant": float(state.step - state.improved),
         }
 
-    def _species(self, experiment: "Experiment", state: State, population: Population, step: int) -> Species:
+    def _species(
+        self, experiment: "Experiment", before: Species, threshold: float, population: Population, step: int
+    ) -> Species:
         """Return the species of a population, by the representatives of those before."""
         genes, device, way = population.genes, experiment.recipe.device, self.speciation
         terms = way.distance.terms(_genome(experiment).layout)
         ours = side(genes, way.distance, device)
-        theirs = side(state.species.representatives, way.distance, device)
+        theirs = side(before.representatives, way.distance, device)
         words: Array | None = None
         placement: Placement
         if way.clustering == "k_medoids":
             drawn = experiment.streams("medoids", step).words(way.wanted)
             placement = k_medoids(ours, theirs, way.wanted, terms, drawn, device)
         elif way.clustering == "nearest_compatible":
-            placement = nearest_compatible(ours, theirs, state.threshold, terms, device)
+            placement = nearest_compatible(ours, theirs, threshold, terms, device)
         else:
-            placement = first_compatible(ours, theirs, state.threshold, terms, device)
+            placement = first_compatible(ours, theirs, threshold, terms, device)
             words = experiment.streams("representatives", step).words(len(placement.centres))
         measure = self.sharing.measure
-        return succeeded(state.species, placement, genes, population.fitness, step, device, measure, words)
+        return succeeded(before, placement, genes, population.fitness, step, device, measure, words)
 
-    def _breeding(self, experiment: "Experiment") -> Breeding:
-        """Return how children are made on the experiment's device."""
-        device, layout = experiment.recipe.device, _genome(experiment).layout
-        return experiment.prepared(self, lambda: Breeding.on(device, layout))
+    def _ready(self, experiment: "Experiment") -> tuple[tuple[Mating, Breeding], ...]:
+        """Return how children are made while the population grows, and while it simplifies."""
+        return experiment.prepared(self, lambda: tuple(self._ways(experiment)))
+
+    def _ways(self, experiment: "Experiment") -> Iterator[tuple[Mating, Breeding]]:
+        on, layout = experiment.recipe.device, _genome(experiment).layout
+        yield self.mating, Breeding.on(on, layout, self.crossover, self.mutation)
+        if self.phases is not None:
+            rates = simplified(self.mutation, self.phases.delete_node, self.phases.delete_connection)
+            alone = self.mating.model_copy(update={"crossover": 0.0})
+            yield alone, Breeding.on(on, layout, self.crossover, rates)
 
 
 def _species_table(species: Species) -> dict[str, Array]:
@@ -311,8 +302,3 @@ def _one_number(experiment: "Experiment", fitness: Array) -> Array:
         task = type(experiment.task).__name__
         raise RunError(f"NEAT maximises one number, and {task} has {fitness.shape[1]} objectives")
     return fitness
-
-
-def _with(state: State, **changes: Any) -> State:
-    """Return the state with some of it changed: what `dataclasses.replace` does, at a fifth of its cost."""
-    return State(**(vars(state) | changes))

@@ -6,12 +6,13 @@ at a time. Both give a network the same bits whatever is computed beside it and 
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from vynapse_core import Arguments, Device, Graph, GraphError, Op, Program, Routine, Run, kernels_for
-from vynapse_numba import cache
+from vynapse_numba.cache import described
 from vynapse_numba.threads import processors
 
 
@@ -29,9 +30,7 @@ class Numba(Device):
 
     def routine(self, routine: Routine) -> Run:
         """Return a routine in machine code. Raises GraphError for what Numba cannot compile."""
-        from vynapse_numba.routines import compiled
-
-        return compiled(routine, self.threads or processors())
+        return _compiled(routine, self.threads)
 
     def compile(self, graph: Graph, per_network: tuple[str, ...] = (), ops: Mapping[str, Op] | None = None) -> Program:
         """Return the program of `graph`; the inputs named `per_network` have a leading axis P.
@@ -59,4 +58,11 @@ class Numba(Device):
     @classmethod
     def describe_here(cls) -> Mapping[str, str]:
         """Return the number of threads, and the machine code that is kept on disk."""
-        return {"threads": str(processors()), "compiled code": cache.described()}
+        return {"threads": str(processors()), "compiled code": described()}
+
+
+@cache
+def _compiled(routine: Routine, threads: int | None) -> Run:
+    from vynapse_numba.routines import compiled
+
+    return compiled(routine, threads or processors())
