@@ -11,7 +11,7 @@ from vynapse_core import Genes
 from vynapse_core.devices.reference import Reference
 from vynapse_neat import quotas
 from vynapse_neat.ranking import best_first
-from vynapse_neat.sharing import Shares, Sharing, shares
+from vynapse_neat.sharing import Shares, Sharing, shares, sharing_rules
 from vynapse_neat.species import Species
 from vynapse_numba.device import Numba
 
@@ -67,7 +67,7 @@ def test_better_ones_come_first_and_equals_in_their_order(worth: list[float]) ->
 
 def given_to(*groups: list[float], size: int = 100, step: int = 0, improved: Any = 0, **options: Any) -> Shares:
     species, fitness = grouped(*groups, improved=improved, created=options.pop("created", 0), step=step)
-    return shares(species, fitness, size, step, Sharing(**options), DEVICE)
+    return shares(species, fitness, size, step, sharing_rules(Sharing(**options)), DEVICE)
 
 
 @given(
@@ -84,8 +84,8 @@ def test_quotas_sum_to_the_size_whatever_the_fitness(
 ) -> None:
     species, fitness = grouped(*groups, created=np.arange(len(groups)))
     sharing = Sharing(quotas=quotas, least=least, elites=elites, young_factor=1.5, old_factor=0.5)
-    found = shares(species, fitness, size, step, sharing, DEVICE)
-    compiled = shares(species, fitness, size, step, sharing, Numba(threads=1))
+    found = shares(species, fitness, size, step, sharing_rules(sharing), DEVICE)
+    compiled = shares(species, fitness, size, step, sharing_rules(sharing), Numba(threads=1))
     for name, array in vars(found).items():
         np.testing.assert_array_equal(array, getattr(compiled, name), name)
     assert found.quota.sum() == size
@@ -100,7 +100,7 @@ def test_quotas_sum_to_the_size_whatever_the_fitness(
 @settings(max_examples=60, deadline=None)
 def test_members_are_ordered_by_species_and_fitness_and_equals_by_index(groups: Any) -> None:
     species, fitness = grouped(*groups)
-    found = shares(species, fitness, 10, 0, Sharing(), DEVICE)
+    found = shares(species, fitness, 10, 0, sharing_rules(Sharing()), DEVICE)
     known = np.where(np.isfinite(fitness), fitness, -np.inf)
     expected = sorted(range(len(known)), key=lambda i: (species.species_of[i], -known[i], i))
     assert found.members.tolist() == expected
@@ -171,10 +171,10 @@ def test_more_than_one_species_may_be_spared() -> None:
 
 def test_only_the_two_best_species_breed_where_the_population_stagnates() -> None:
     species, fitness = grouped([1.0], [3.0], [2.0], improved=20)
-    found = shares(species, fitness, 10, 20, Sharing(), DEVICE)
+    found = shares(species, fitness, 10, 20, sharing_rules(Sharing()), DEVICE)
     assert (found.quota.tolist(), found.refocused) == ([0, 6, 4], True)
-    assert not shares(species, fitness, 10, 19, Sharing(), DEVICE).refocused
-    assert not shares(species, fitness, 10, 99, Sharing(population_stagnation=0), DEVICE).refocused
+    assert not shares(species, fitness, 10, 19, sharing_rules(Sharing()), DEVICE).refocused
+    assert not shares(species, fitness, 10, 99, sharing_rules(Sharing(population_stagnation=0)), DEVICE).refocused
 
 
 def test_young_species_are_helped_and_old_ones_held_back() -> None:
@@ -221,7 +221,7 @@ def test_smoothed_quotas_are_those_of_neat_python(species: Any, size: int, least
 def test_nothing_to_share_is_refused() -> None:
     species, fitness = grouped([1.0] * 5)
     with pytest.raises(ValueError, match="cannot share 0 offspring"):
-        shares(species, fitness, 0, 0, Sharing(), DEVICE)
+        shares(species, fitness, 0, 0, sharing_rules(Sharing()), DEVICE)
 
 
 @pytest.mark.parametrize(

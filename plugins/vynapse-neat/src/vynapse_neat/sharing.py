@@ -9,7 +9,6 @@ population's size: a population cannot die out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -88,8 +87,8 @@ class Shares:
     """Whether only the two best species breed because the population stagnates: `refocused` in `species` is due."""
 
 
-def shares(species: Species, fitness: Array, size: int, step: int, sharing: Sharing, device: Device) -> Shares:
-    """Return the shares in a next generation of `size` individuals, by `fitness` float64 [P].
+def shares(species: Species, fitness: Array, size: int, step: int, rules: Array, device: Device) -> Shares:
+    """Return the shares in a next generation of `size` individuals, by `fitness` float64 [P] and `sharing_rules`.
 
     `species` have been `measured` in this step. Where no fitness is finite, nobody is better than another: all species
     breed, and have equal quotas. A fitness that is not finite counts as the lowest in all else. Raises ValueError
@@ -103,7 +102,7 @@ def shares(species: Species, fitness: Array, size: int, step: int, sharing: Shar
     stagnant, refocused = np.empty(count, np.uint8), np.empty(1, np.int64)
     device.routine(_shared)(
         1,
-        _rules(sharing),
+        rules,
         size,
         step - species.record_step,
         step,
@@ -141,13 +140,10 @@ PROPORTIONAL, SMOOTHED, RANKED = range(3)
 """Codes of `Quotas`."""
 
 
-@cache
-def _rules(sharing: Sharing) -> Array:
-    """Return the rules as numbers, float64 [15]."""
+def sharing_rules(sharing: Sharing) -> Array:
+    """Return how species share offspring as numbers, float64 [15]."""
     codes = (get_args(Quotas).index(sharing.quotas), get_args(Measure).index(sharing.measure))
-    rules = np.array([*[getattr(sharing, name) for name in _FIELDS], *codes], np.float64)
-    rules.flags.writeable = False
-    return rules
+    return np.array([*[getattr(sharing, name) for name in _FIELDS], *codes], np.float64)
 
 
 @routine(

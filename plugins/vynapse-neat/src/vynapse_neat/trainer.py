@@ -28,7 +28,7 @@ from vynapse_neat.phase import Phase, Phasing, next_phase, simplified
 from vynapse_neat.presets import TRAINERS, Preset, filled
 from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
-from vynapse_neat.sharing import Sharing, shares
+from vynapse_neat.sharing import Sharing, shares, sharing_rules
 from vynapse_neat.speciation import Speciation
 from vynapse_neat.species import Species, no_species, refocused, succeeded
 from vynapse_neat.summary import Summary, summary
@@ -66,6 +66,18 @@ class State:
     """Individuals numbered so far."""
     examined: Examined = field(default_factory=Examined)
     """Which species' best have sat the task's examinations, and who is next."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What is made of the settings once."""
+
+    ways: tuple[tuple[Mating, Breeding], ...]
+    """How children are made while the population grows, and while it simplifies."""
+    sharing: Array
+    """How species share offspring, in numbers."""
+    terms: Array
+    """How far apart genomes are, in numbers."""
 
 
 class NeatTrainer(Trainer):
@@ -142,11 +154,12 @@ class NeatTrainer(Trainer):
         """Return the state after a generation, and its report."""
         step, streams, device = state.step, experiment.streams, experiment.recipe.device
         fitness = state.population.fitness
-        shared = shares(state.species, fitness, self.population, step, self.sharing, device)
+        ready = self._ready(experiment)
+        shared = shares(state.species, fitness, self.population, step, ready.sharing, device)
         species = state.species
         if shared.refocused:
             species = refocused(species, np.flatnonzero(~shared.stagnant), step)
-        mating, breeding = self._ready(experiment)[self.phases is not None and state.phase.simplifying]
+        mating, breeding = ready.ways[self.phases is not None and state.phase.simplifying]
         chosen = parents(shared, state.population, self.population, mating, streams("mating", step), device)
         genes, counters = breeding.children(
             state.population.genes,
@@ -249,7 +262,7 @@ class NeatTrainer(Trainer):
     ) -> Species:
         """Return the species of a population, by the representatives of those before."""
         genes, device, way = population.genes, experiment.recipe.device, self.speciation
-        terms = way.distance.terms(_genome(experiment).layout)
+        terms = self._ready(experiment).terms
         ours = side(genes, way.distance, device)
         theirs = side(before.representatives, way.distance, device)
         words: Array | None = None
@@ -265,9 +278,13 @@ class NeatTrainer(Trainer):
         measure = self.sharing.measure
         return succeeded(before, placement, genes, population.fitness, step, device, measure, words)
 
-    def _ready(self, experiment: "Experiment") -> tuple[tuple[Mating, Breeding], ...]:
-        """Return how children are made while the population grows, and while it simplifies."""
-        return experiment.prepared(self, lambda: tuple(self._ways(experiment)))
+    def _ready(self, experiment: "Experiment") -> _Ready:
+        """Return what is the same in all steps."""
+        return experiment.prepared(self, lambda: self._readied(experiment))
+
+    def _readied(self, experiment: "Experiment") -> _Ready:
+        terms = self.speciation.distance.terms(_genome(experiment).layout)
+        return _Ready(tuple(self._ways(experiment)), sharing_rules(self.sharing), terms)
 
     def _ways(self, experiment: "Experiment") -> Iterator[tuple[Mating, Breeding]]:
         on, layout = experiment.recipe.device, _genome(experiment).layout
