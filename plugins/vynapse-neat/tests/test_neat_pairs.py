@@ -11,16 +11,16 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core.devices.reference import Reference
 from vynapse_neat.distance import Compatibility, side
-from vynapse_neat.layout import Layout
+from vynapse_neat.layout import Layout, rounded
 from vynapse_neat.pairs import ANY, CYCLIC, FORWARD, bits_in, pair_among_few
-from vynapse_neat.workspace import ALL_CELLS, CHILD, SOURCE, TARGET, at_connection, at_node, count, sizes
+from vynapse_neat.workspace import ALL_CELLS, CHILD, LONGEST, SOURCE, TARGET, at_connection, at_node, count, sizes
 from vynapse_numba.device import Numba
 
 NODES = 6
 
 
 def workspace(layout, links):
-    known = sizes(layout, NODES, max(len(links), 1))
+    known = sizes(layout, rounded(NODES), rounded(max(len(links), 1)))
     cells = np.zeros(known[ALL_CELLS], np.int32)
     count(cells, known, CHILD, NODES, len(links))
     ids = at_node(known, CHILD, 0)
@@ -28,7 +28,7 @@ def workspace(layout, links):
     for k, ends in enumerate(links):
         for what, place in zip((SOURCE, TARGET), ends, strict=True):
             cells[at_connection(known, CHILD, what) + k] = cells[ids + place]
-    return cells, known
+    return cells, known, np.zeros(3 * known[LONGEST], np.int32)
 
 
 def reached(links, first):
@@ -57,18 +57,18 @@ def test_every_pair_that_may_be_joined_is_drawn_and_no_other(data, bias_node, fr
     layout = Layout(2, 1, bias_node=bias_node)
     ends = st.tuples(st.integers(0, NODES - 1), st.sampled_from([2, 4, 5]))
     links = data.draw(st.sets(ends, max_size=12))
-    cells, known = workspace(layout, sorted(links))
+    cells, known, spots = workspace(layout, sorted(links))
     drawn = {
-        int(pair_among_few(cells, known, np.uint64(seed), np.int64(0), NODES, wanted, from_outputs))
+        int(pair_among_few(cells, known, np.uint64(seed), np.int64(0), NODES, wanted, from_outputs, spots))
         for seed in range(400)
     }
     assert {divmod(pair, NODES) for pair in drawn - {-1}} == set(allowed(layout, links, wanted, from_outputs))
 
 
 def test_each_pair_is_as_probable():
-    cells, known = workspace(Layout(2, 1), [(0, 2), (4, 2), (0, 4)])
+    cells, known, spots = workspace(Layout(2, 1), [(0, 2), (4, 2), (0, 4)])
     drawn = Counter(
-        int(pair_among_few(cells, known, np.uint64(seed), np.int64(0), NODES, ANY, True)) for seed in range(4200)
+        int(pair_among_few(cells, known, np.uint64(seed), np.int64(0), NODES, ANY, True, spots)) for seed in range(4200)
     )
     # 6 origins to 4 ends but three: 200 each, and 5 standard deviations are 69
     assert len(drawn) == 21

@@ -16,12 +16,14 @@ from vynapse_neat.workspace import FATHER
 
 
 @routine_part
-def crossed(cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, choosing: Any) -> None:
+def crossed(
+    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, choosing: Any, spots: Any, numbers: Any
+) -> None:
     """Make a child of two parents in a workspace.
 
     Where `choosing`, both are there; else the father is, and the child is a copy of the fitter parent so far.
     """
     if choosing:
-        united(cells, values, sizes, crossing, seed)
+        united(cells, values, sizes, crossing, seed, spots, numbers)
     else:
-        mixed(cells, values, sizes, crossing, seed, FATHER)
+        mixed(cells, values, sizes, crossing, seed, FATHER, spots, numbers)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vynapse_core import routine, routine_part
+from vynapse_neat.ordering import BIT, MOST_BITS, ordered_few, ordered_many
 
 if TYPE_CHECKING:
     from vynapse_core import Array, Genes, Run
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 PART = 64
 """Genomes that share scratch space, so that it stays in the cache."""
-
+LANES = 8
+"""Links that are looked at together: rows are read to the next multiple of it."""
 SCANNED = 64
-"""Among so many places a node is soonest found by looking at all of them, as no branch is predicted wrongly."""
+"""Among so many hidden nodes one is soonest found by looking at all of them, as no branch is predicted wrongly."""
 
 
 def decoded(layout: Layout, genes: Genes, run: Run) -> dict[str, Array]:
@@ -40,11 +42,9 @@ def decoded(layout: Layout, genes: Genes, run: Run) -> dict[str, Array]:
     made: dict[str, Array] = {name: np.empty((n, width), np.int32) for name in ("order", "ends")}
     made |= {name: np.empty((n, links), np.int32) for name in ("link", "source")}
     made["evaluated"] = np.empty(n, np.int32)
-    given = [np.ascontiguousarray(structure[name]) for name in _TAKEN]
-    scratch = [np.empty((parts, links), np.int32) for _ in range(3)]
-    scratch += [np.empty((parts, width + 1), np.int32) for _ in range(4)]
+    given = [_whole(structure[name]) for name in _TAKEN]
     numbers = (layout.inputs, layout.outputs, int(layout.bias_node), int(layout.recurrent))
-    run(parts, *given, *made.values(), *scratch, *numbers)
+    run(parts, *given, *made.values(), *scratch(parts, width, links), *numbers)
     genes_own = {name: structure[name] for name in ("activation", "aggregation")}
     return {"values": genes.values, **made, **genes_own}
 
@@ -52,92 +52,47 @@ def decoded(layout: Layout, genes: Genes, run: Run) -> dict[str, Array]:
 _TAKEN = ("nodes", "node", "connections", "source", "target", "enabled")
 
 
-@routine_part
-def place_of(identity: Any, node: Any, first: Any, last: Any) -> Any:
-    """Return where a node's id stands in `node`: below `first` at its own number, else within `first` and `last`."""
-    if identity < first:
-        return np.int64(identity)
-    width = np.int64(node.shape[0])
-    if width <= SCANNED:
-        # what stands behind the last node is 0, and counts as before every other
-        place = np.int64(last) - width
-        for i in range(width):
-            place += np.int64(node[i] < identity)
-        return place
-    low, high = np.int64(first), np.int64(last)
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if node[middle] <= identity:
-            low = middle
-        else:
-            high = middle
-    return low
+def scratch(parts: int, width: int, links: int) -> list[Array]:
+    """Return scratch space for so many parts: int64 [parts, N + 1], then int32 [parts, N + 1] or [parts, C]."""
+    nodes, lanes = width + 1 + LANES, links + LANES
+    return [
+        np.empty((parts, nodes), np.int64),
+        *(np.empty((parts, each), np.int32) for each in [nodes] * 7 + [lanes] * 6),
+    ]
+
+
+def _whole(array: Array) -> Array:
+    """Return an array whose rows can be read LANES numbers at a time."""
+    short = -array.shape[1] % LANES if array.ndim > 1 else 0
+    return np.pad(array, ((0, 0), (0, short))) if short else np.ascontiguousarray(array)
 
 
 @routine_part
-def group(ends: Any, targets: Any, grouped: Any, nodes: Any, links: Any) -> None:
-    """Write the links to `grouped` by their target's place, in the order they have; row i ends at ends[i].
-
-    A target below 0 marks a disabled link.
-    """
-    for i in range(nodes + 1):
-        ends[i] = 0
-    for k in range(links):
-        if targets[k] >= 0:
-            ends[targets[k] + 1] += 1
-    for i in range(nodes):
-        ends[i + 1] += ends[i]
-    # ends[i] is where row i starts, until all its links are there
-    for k in range(links):
-        if targets[k] >= 0:
-            grouped[ends[targets[k]]] = k
-            ends[targets[k]] += 1
-
-
-@routine_part
-def levelled(
-    outputs: Any, inputs: Any, bias: Any, cyclic: Any, ends: Any, grouped: Any, sources: Any, level: Any, stack: Any,
-    at: Any, nodes: Any,
-) -> Any:  # fmt: skip
-    """Write to `level` [nodes] how many links lie at most before each node that an output needs, -1 for all others.
-
-    Links are followed back from the outputs, depth first, each once. Returns the highest level. With cycles, levels
-    mean nothing and are all 1.
-    """
-    for i in range(nodes):
-        level[i] = 0 if i < inputs or i == bias else -1
-    highest = np.int64(0)
-    for output in range(inputs, inputs + outputs):
-        if level[output] >= 0:
-            continue
-        depth = np.int64(0)
-        stack[0] = output
-        at[output] = ends[output - 1]
-        level[output] = 1
-        while depth >= 0:
-            node = stack[depth]
-            if at[node] < ends[node]:
-                source = sources[grouped[at[node]]]
-                if level[source] < 0:
-                    level[source] = 1
-                    at[source] = ends[source - 1]
-                    depth += 1
-                    stack[depth] = source
-                    continue
-                # the source is done, or lies on a cycle through this node
-                if not cyclic and level[source] + 1 > level[node]:
-                    level[node] = level[source] + 1
-                at[node] += 1
-            else:
-                if level[node] > highest:
-                    highest = np.int64(level[node])
-                depth -= 1
-    return highest
+def placed(place: Any, ids: Any, node: Any, fixed: Any, nodes: Any, links: Any) -> None:
+    """Write to `place` where the nodes with `ids` [links] stand in `node` [nodes]: those below `fixed` at their id."""
+    if nodes - fixed > SCANNED:
+        for k in range(links):
+            low, high = np.int64(min(fixed, ids[k])), np.int64(nodes)
+            while high - low > 1:
+                middle = (low + high) >> 1
+                if node[middle] <= ids[k]:
+                    low = middle
+                else:
+                    high = middle
+            place[k] = low
+        return
+    for k in range(0, links, LANES):
+        for s in range(LANES):
+            place[k + s] = min(ids[k + s], np.int32(fixed))
+        for i in range(fixed, nodes):
+            for s in range(LANES):
+                place[k + s] += np.int64(node[i] < ids[k + s])
 
 
 @routine(
     "int32[:], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :], "
-    "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:], "
+    "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:], int64[:, :], "
+    "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int64, int64, int64, int64",
     grain=32,
@@ -146,8 +101,9 @@ def levelled(
 def decode(
     first: Any, last: Any,
     nodes: Any, node: Any, connections: Any, source: Any, target: Any, enabled: Any,
-    order: Any, ends: Any, link: Any, from_place: Any, evaluated: Any,
-    places: Any, targets: Any, grouped: Any, rows: Any, level: Any, stack: Any, at: Any,
+    order: Any, ends: Any, link: Any, from_place: Any, evaluated: Any, into: Any,
+    counts: Any, starts: Any, rows: Any, row_ends: Any, level: Any, stack: Any, at: Any,
+    sources: Any, targets: Any, ranks: Any, grouped: Any, sorted_links: Any, sorted_sources: Any,
     inputs: Any, outputs: Any, bias_node: Any, cyclic: Any,
 ) -> None:  # fmt: skip
     """Decode the genomes of the parts from `first` to `last`; scratch space is [parts, ...]."""
@@ -156,41 +112,44 @@ def decode(
     for part in range(first, last):
         for genome in range(part * PART, min(part * PART + PART, nodes.shape[0])):
             n, links = np.int64(nodes[genome]), np.int64(connections[genome])
+            placed(sources[part], source[genome], node[genome], fixed, n, links)
+            placed(targets[part], target[genome], node[genome], fixed, n, links)
+            # disabled links lead to no node: to one behind all others
+            for k in range(0, links, LANES):
+                for s in range(LANES):
+                    targets[part, k + s] = targets[part, k + s] if enabled[genome, k + s] else n
+            for i in range(n + 1):
+                counts[part, i] = 0
+                into[part, i] = 0
+                starts[part, i] = links
+            # a rank is how many links before lead to the same node
             for k in range(links):
-                targets[part, k] = -1
-                if enabled[genome, k]:
-                    targets[part, k] = place_of(target[genome, k], node[genome], fixed, n)
-                    places[part, k] = place_of(source[genome, k], node[genome], fixed, n)
-            group(rows[part], targets[part], grouped[part], n, links)
-            highest = levelled(
-                outputs, inputs, bias, cyclic, rows[part], grouped[part], places[part], level[part], stack[part],
-                at[part], n,
-            )  # fmt: skip
-            # nodes by level, in the order of their places: counted, then put
-            for each in range(highest + 2):
-                at[part, each] = 0
-            for i in range(inputs, n):
-                if level[part, i] > 0:
-                    at[part, level[part, i] + 1] += 1
-            for each in range(highest + 1):
-                at[part, each + 1] += at[part, each]
-            count = np.int64(at[part, highest + 1])
-            for i in range(inputs, n):
-                if level[part, i] > 0:
-                    order[genome, at[part, level[part, i]]] = i
-                    at[part, level[part, i]] += 1
+                end = targets[part, k]
+                rank = counts[part, end]
+                ranks[part, k] = rank
+                counts[part, end] = rank + 1
+                into[part, end] |= BIT << (np.int64(sources[part, k]) & MOST_BITS)
+            if n <= MOST_BITS:
+                count = ordered_few(rows[part], into[part], inputs, outputs, bias, cyclic, n)
+            else:
+                count = ordered_many(
+                    rows[part], counts[part], targets[part], sources[part], grouped[part], row_ends[part],
+                    level[part], stack[part], at[part], inputs, outputs, bias, cyclic, n, links,
+                )  # fmt: skip
             evaluated[genome] = count
             used = np.int64(0)
             for row in range(count):
-                i = order[genome, row]
-                for k in range(rows[part, i - 1], rows[part, i]):
-                    link[genome, used] = grouped[part, k]
-                    from_place[genome, used] = places[part, grouped[part, k]]
-                    used += 1
-                ends[genome, row] = used
-            for row in range(count, order.shape[1]):
-                order[genome, row] = 0
-                ends[genome, row] = 0
-            for k in range(used, link.shape[1]):
-                link[genome, k] = 0
-                from_place[genome, k] = 0
+                starts[part, rows[part, row]] = used
+                used += counts[part, rows[part, row]]
+                row_ends[part, row] = used
+            # links of nodes that are left out go behind those of the others, and are cut off
+            for k in range(links):
+                place = min(np.int64(starts[part, targets[part, k]]) + np.int64(ranks[part, k]), used)
+                sorted_links[part, place] = k
+                sorted_sources[part, place] = sources[part, k]
+            for row in range(order.shape[1]):
+                order[genome, row] = rows[part, row] if row < count else np.int32(0)
+                ends[genome, row] = row_ends[part, row] if row < count else np.int32(0)
+            for k in range(link.shape[1]):
+                link[genome, k] = sorted_links[part, k] if k < used else np.int32(0)
+                from_place[genome, k] = sorted_sources[part, k] if k < used else np.int32(0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from vynapse_core import routine, routine_part
 from vynapse_neat.activation_rows import activate
-from vynapse_neat.kernels import add_links, block_of, codes, load, network_by_network, on_numba, own
+from vynapse_neat.kernels import NO_MEMORY, add_links, block_of, codes, load, network_by_network, on_numba, own
 from vynapse_neat.meanings import backward
 from vynapse_neat.scalars import ONE, ZERO
 from vynapse_neat.slope_rows import slope
@@ -159,11 +159,11 @@ def sparse_network_step_vjp(
 
 
 def _differentiated(operands: Sequence[Array], memory: Array | None, attributes: Mapping[str, Any]) -> Array:
-    networks = max(len(operand) for operand in operands)
+    networks = max(map(len, operands))
     cotangent, x, *rest = operands
     if x.dtype != np.float32 or attributes["aggregations"] != ("sum",):
         return network_by_network(_by_meaning, operands, memory, attributes, networks)
-    values, order, ends, link, source, activation, _, evaluated = (own(each, networks) for each in rest)
+    values, order, ends, link, source, activation, _, evaluated = own(rest, networks)
     samples, nodes = x.shape[1], order.shape[1]
     shape = (nodes, block_of(samples, nodes))
     read, total, slopes, toward = (np.empty(shape, np.float32) for _ in range(4))
@@ -176,18 +176,18 @@ def _differentiated(operands: Sequence[Array], memory: Array | None, attributes:
     asked = attributes["of"]
     on_numba(differentiate)(
         networks,
-        own(cotangent, networks),
+        *own([cotangent], networks),
         np.ascontiguousarray(x),
-        np.empty((0, 0, 0), np.float32) if memory is None else own(memory, networks),
+        *([NO_MEMORY] if memory is None else own([memory], networks)),
         values, order, ends, link, source, activation, evaluated,
         codes(attributes["activations"], attributes["aggregations"])[0],
         read, after, total, slopes, wanted, toward,
         np.empty((values.shape[1], min(LANES, shape[1])), np.float32),
         *[array if name == asked else array[:0] for name, array in made.items()],
         attributes["outputs"],
-        int(attributes["bias_node"]),
-        int(attributes["response"]),
-        int(memory is not None),
+        attributes["bias_node"],
+        attributes["response"],
+        memory is not None,
     )  # fmt: skip
     return made[asked]
 

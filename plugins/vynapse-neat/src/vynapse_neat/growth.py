@@ -38,11 +38,14 @@ from vynapse_neat.workspace import (
     ID,
     INNOVATION,
     INPUTS,
+    LANES,
+    LINKS,
     MARKS,
     OUTPUTS,
     RECURRENT,
     SOURCE,
     TARGET,
+    VALUES,
     at_connection,
     at_node,
     connections_of,
@@ -112,14 +115,23 @@ def node_deleted(cells: Any, values: Any, sizes: Any, seed: Any) -> None:
     place = fixed + below(word(seed, GONE_NODE), nodes - fixed)
     gone = cells[at_node(sizes, CHILD, ID) + place]
     source, target = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, TARGET)
-    kept = 0
+    kept = np.int64(0)
     for k in range(connections_of(cells, sizes, CHILD)):
-        if cells[source + k] != gone and cells[target + k] != gone:
-            copied_connection(cells, values, sizes, CHILD, k, CHILD, kept)
-            kept += 1
+        stays = (cells[source + k] != gone) & (cells[target + k] != gone)
+        copied_connection(cells, values, sizes, CHILD, k, CHILD, kept)
+        kept += np.int64(stays)
     for k in range(place + 1, nodes):
         copied_node(cells, values, sizes, CHILD, k, CHILD, k - 1)
     count(cells, sizes, CHILD, nodes - 1, kept)
+
+
+@routine_part
+def closed_up(array: Any, first: Any, gone: Any, count: Any) -> None:
+    """Take number `gone` out of a list of `count` numbers from `first` on, LANES at a time."""
+    for k in range(first + gone // LANES * LANES, first + count, LANES):
+        for s in range(LANES):
+            here, next_one = array[k + s], array[k + s + 1]
+            array[k + s] = next_one if k + s >= first + gone else here
 
 
 @routine_part
@@ -128,8 +140,10 @@ def connection_deleted(cells: Any, values: Any, sizes: Any, seed: Any) -> None:
     connections = connections_of(cells, sizes, CHILD)
     if connections == 0:
         return
-    for k in range(below(word(seed, GONE_CONNECTION), connections) + 1, connections):
-        copied_connection(cells, values, sizes, CHILD, k, CHILD, k - 1)
+    gone, first = below(word(seed, GONE_CONNECTION), connections), at_connection(sizes, CHILD, INNOVATION)
+    for what in range(4):
+        closed_up(cells, first + what * sizes[LINKS], gone, connections)
+    closed_up(values, CHILD * sizes[VALUES], gone, connections)
     count(cells, sizes, CHILD, nodes_of(cells, sizes, CHILD), connections - 1)
 
 
@@ -149,22 +163,22 @@ def split_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
     source, enabled = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, ENABLED)
     connections = connections_of(cells, sizes, CHILD)
     kept = sizes[FIXED] - 1 if sizes[BIAS_NODE] != 0 and rates[SPLIT_BIAS] == 0.0 else NONE
-    active, candidates = 0, 0
+    active, candidates = np.int64(0), np.int64(0)
     for k in range(connections):
-        if cells[source + k] != kept:
-            candidates += 1
-            active += int(cells[enabled + k])
+        candidates += np.int64(cells[source + k] != kept)
+        active += np.int64((cells[source + k] != kept) & (cells[enabled + k] == 1))
     if candidates == 0:
         return ABSENT
     left = below(word(seed, SPLIT), active if active > 0 else candidates)
     if active > 0 and connections < rates[OLD_FIRST]:
         left = among_oldest(unit(word(seed, SPLIT)), active)
+    # all are gone through, as where to stop would be predicted wrongly
+    chosen = np.int64(0)
     for k in range(connections):
-        if cells[source + k] != kept and (active == 0 or cells[enabled + k] == 1):
-            if left == 0:
-                return np.int64(cells[at_connection(sizes, CHILD, INNOVATION) + k])
-            left -= 1
-    return ABSENT
+        fits = (cells[source + k] != kept) & ((active == 0) | (cells[enabled + k] == 1))
+        chosen = np.int64(k) if fits & (left == 0) else chosen
+        left -= np.int64(fits)
+    return np.int64(cells[at_connection(sizes, CHILD, INNOVATION) + chosen])
 
 
 @routine_part
@@ -244,7 +258,7 @@ def pair_among_many(cells: Any, sizes: Any, seed: Any, nodes: Any, wanted: Any, 
 
 
 @routine_part
-def connection_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
+def connection_proposed(cells: Any, sizes: Any, rates: Any, seed: Any, spots: Any) -> Any:
     """Return the key of a connection to be added; ABSENT where no two nodes may be joined. Each pair is as probable."""
     nodes = nodes_of(cells, sizes, CHILD)
     wanted = FORWARD
@@ -254,7 +268,7 @@ def connection_proposed(cells: Any, sizes: Any, rates: Any, seed: Any) -> Any:
             wanted = CYCLIC if unit(word(seed, OF_CYCLIC)) < rates[RECURRENT_SHARE] else FORWARD
     from_outputs = rates[FROM_OUTPUTS] != 0.0
     if nodes <= MOST_BITS:
-        pair = pair_among_few(cells, sizes, seed, PAIRS, nodes, wanted, from_outputs)
+        pair = pair_among_few(cells, sizes, seed, PAIRS, nodes, wanted, from_outputs, spots)
     else:
         pair = pair_among_many(cells, sizes, seed, nodes, wanted, from_outputs)
     if pair == NONE:

@@ -52,12 +52,10 @@ from vynapse_neat.workspace import (
     FATHER,
     FIXED,
     GENES,
-    LANES,
-    LINKS,
+    LONGEST,
     MOTHER,
     RESPONSE,
     VALUES,
-    WIDE,
     arrays,
     connections_of,
     loaded,
@@ -80,8 +78,7 @@ NEW_ACTIVATION, NEW_AGGREGATION, NEW_WEIGHT = CHOSEN + np.arange(3)
 
 @routine_part
 def mutated(
-    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any, noises: Any, middles: Any,
-    far: Any,
+    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, row: Any, keys: Any, lanes: Any, spots: Any,
 ) -> None:  # fmt: skip
     """Mutate a child, but for what it adds: that is proposed in `keys` [P, 2], a node and a connection."""
     hidden, links = nodes_of(cells, sizes, CHILD) - sizes[FIXED], connections_of(cells, sizes, CHILD)
@@ -94,16 +91,16 @@ def mutated(
     if plan & ADDS_NODE:
         keys[row, 0] = split_proposed(cells, sizes, rates, seed)
     if plan & ADDS_CONNECTION:
-        keys[row, 1] = connection_proposed(cells, sizes, rates, seed)
+        keys[row, 1] = connection_proposed(cells, sizes, rates, seed, spots)
     grows = keys[row, 0] != ABSENT or keys[row, 1] != ABSENT
     shrinks = nodes_of(cells, sizes, CHILD) - sizes[FIXED] < hidden or connections_of(cells, sizes, CHILD) < links
     if rates[EXCLUSIVE] == 0.0 or not (grows or shrinks):
-        numbers_changed(cells, values, sizes, rates, seed, noises, middles, far)
+        numbers_changed(cells, values, sizes, rates, seed, lanes, spots)
 
 
 @routine(
     f"int64[:], int64[:], uint8[:], uint8[:], uint64[:], float64[:], float64[:], int64[:], {GENES}, {GENES}, "
-    "int64[:, :], int32[:, :], float32[:, :], float64[:, :, :], int64[:, :]",
+    "int64[:, :], int32[:, :], float32[:, :], float64[:, :, :], int32[:, :]",
     grain=2,
     distinct=True,
 )
@@ -114,11 +111,10 @@ def bred(
     innovation: Any, source: Any, target: Any, enabled: Any,
     c_values: Any, c_nodes: Any, c_connections: Any, c_node: Any, c_activation: Any, c_aggregation: Any,
     c_innovation: Any, c_source: Any, c_target: Any, c_enabled: Any,
-    keys: Any, all_cells: Any, all_reals: Any, all_noises: Any, all_far: Any,
+    keys: Any, all_cells: Any, all_reals: Any, all_lanes: Any, all_spots: Any,
 ) -> None:  # fmt: skip
     """Make the children of the parts from `first` to `last`, in the first's workspace, and say what they would add."""
-    cells, reals, far = all_cells[first], all_reals[first], all_far[first]
-    noises, middles = all_noises[first, 0], all_noises[first, 1]
+    cells, reals, lanes, spots = all_cells[first], all_reals[first], all_lanes[first], all_spots[first]
     for row in range(first * PART, min(last * PART, len(mothers))):
         seed = words[row]
         one, other = mothers[row], fathers[row]
@@ -147,11 +143,11 @@ def bred(
                 enabled,
             )
         if not single:
-            crossed(cells, reals, sizes, crossing, seed, choosing)
+            crossed(cells, reals, sizes, crossing, seed, choosing, spots, lanes[0])
         keys[row, 0] = ABSENT
         keys[row, 1] = ABSENT
         if mutating[row]:
-            mutated(cells, reals, sizes, rates, seed, row, keys, noises, middles, far)
+            mutated(cells, reals, sizes, rates, seed, row, keys, lanes, spots)
         stored(
             cells,
             reals,
@@ -233,10 +229,8 @@ class Breeding:
     @classmethod
     def on(cls, device: Device, layout: Layout, crossing: Crossing, rates: Rates) -> Breeding:
         """Return how children of this layout are made on a device."""
-        both, tables = (
-            crossing.equal in ("random", "both"),
-            (crossing_table(crossing), rates_table(rates, len(layout.activations))),
-        )
+        both = crossing.equal in ("random", "both")
+        tables = crossing_table(crossing), rates_table(rates, len(layout.activations))
         return cls(layout, both, *tables, rates.room, *map(device.routine, (bred, numbered, grown)))
 
     def children(
@@ -256,13 +250,15 @@ class Breeding:
         is drawn for each child. Raises RunError where innovation numbers are used up.
         """
         layout, n = self.layout, len(mothers)
+        # a workspace is filled LANES places at a time
+        genes = layout.resized(genes, *map(rounded, places(genes)))
         words, keys, parts = rng.words(n), np.empty((n, 2), np.int64), -(-max(n, 1) // PART)
         # whoever may have the genes of both parents needs room for twice as many
         nodes, connections = places(genes)
         known = sizes(layout, nodes << self.both, connections << self.both)
         cells, reals = np.empty((parts, known[ALL_CELLS]), np.int32), np.empty((parts, 3 * known[VALUES]), np.float32)
-        longest = max(known[WIDE], known[LINKS]) + LANES
-        noises, far = np.empty((parts, 2, longest), np.float64), np.empty((parts, longest), np.int64)
+        longest = 3 * known[LONGEST]
+        lanes, spots = np.zeros((parts, 3, longest), np.float64), np.empty((parts, longest), np.int32)
         numbers, (order, space) = np.empty((2 * n, 2), np.int32), np.empty((2, 2 * n), np.int64)
         counts, facts = np.empty((DIGITS, BASE), np.int64), np.empty(FACTS, np.int64)
         flat, of_old, widths = keys.view(np.uint64).ravel(), arrays(genes), _widths(genes, self.room, layout.fixed)
@@ -284,8 +280,8 @@ class Breeding:
                 keys,
                 cells,
                 reals,
-                noises,
-                far,
+                lanes,
+                spots,
             )
             facts[NEXT_NODE], facts[NEXT_INNOVATION] = counters.node, counters.innovation
             self.numbered(1, flat, of_new[1], of_new[2], order, space, counts, facts, numbers)
@@ -297,9 +293,6 @@ class Breeding:
         if facts[PROPOSED]:
             counters = Counters.after(facts)
             self.grown(n, words, self.rates, known, keys, numbers.reshape(n, 4), *of_new)
-        # to be narrower by less is not worth a copy
-        if 2 * needed[0] <= widths[0] or 2 * needed[1] <= widths[1]:
-            new = layout.resized(new, min(widths[0], needed[0]), min(widths[1], needed[1]))
         return new, counters
 
 

@@ -13,13 +13,16 @@ import numpy as np
 
 from vynapse_core import routine_part
 from vynapse_neat.draws import below, word
-from vynapse_neat.paths import NONE, place_of
+from vynapse_neat.paths import NONE, placed
 from vynapse_neat.workspace import (
     BIAS_NODE,
     CHILD,
+    FIRST,
     FIXED,
     INPUTS,
     INTO,
+    LANES,
+    LONGEST,
     MARKS,
     OUTPUTS,
     SOURCE,
@@ -44,23 +47,26 @@ def bits_in(mask: Any) -> Any:
 
 
 @routine_part
-def reach_found(cells: Any, sizes: Any, nodes: Any) -> None:
+def reach_found(cells: Any, sizes: Any, nodes: Any, spots: Any) -> None:
     """Write the bits of a child's nodes: what leads to each at once, and what each leads to (Warshall 1962)."""
-    into, reach = sizes[INTO], sizes[MARKS]
-    source, target = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, TARGET)
+    into, reach, ends = sizes[INTO], sizes[MARKS], sizes[LONGEST]
+    connections = connections_of(cells, sizes, CHILD)
+    placed(cells, sizes, at_connection(sizes, CHILD, SOURCE), connections, spots, FIRST)
+    placed(cells, sizes, at_connection(sizes, CHILD, TARGET), connections, spots, ends)
     for v in range(nodes):
         cells[into + v] = 0
         cells[reach + v] = 0
-    for k in range(connections_of(cells, sizes, CHILD)):
-        origin = place_of(cells, sizes, CHILD, cells[source + k])
-        end = place_of(cells, sizes, CHILD, cells[target + k])
+    for k in range(connections):
+        origin, end = np.int64(spots[k]), np.int64(spots[ends + k])
         cells[into + end] |= BIT << origin
         cells[reach + origin] |= BIT << end
-    for via in range(nodes):
+    # nothing leads to an input
+    for via in range(sizes[INPUTS], nodes):
         further = cells[reach + via]
-        for v in range(nodes):
-            if (cells[reach + v] >> via) & 1:
-                cells[reach + v] |= further
+        for v in range(0, nodes, LANES):
+            for s in range(LANES):
+                here = cells[reach + v + s]
+                cells[reach + v + s] = here | (further & -((here >> via) & 1))
 
 
 @routine_part
@@ -77,12 +83,14 @@ def origins_of(cells: Any, sizes: Any, nodes: Any, end: Any, wanted: Any, from_o
 
 
 @routine_part
-def pair_among_few(cells: Any, sizes: Any, seed: Any, draw: Any, nodes: Any, wanted: Any, from_outputs: Any) -> Any:
+def pair_among_few(
+    cells: Any, sizes: Any, seed: Any, draw: Any, nodes: Any, wanted: Any, from_outputs: Any, spots: Any
+) -> Any:
     """Return one out of all pairs of places that a connection may join, each as probable, as origin * nodes + end.
 
     NONE where there is none. There are at most MOST_BITS nodes.
     """
-    reach_found(cells, sizes, nodes)
+    reach_found(cells, sizes, nodes, spots)
     # a bias node, the last of the fixed ones, is no end
     kept = sizes[FIXED] - 1 if sizes[BIAS_NODE] != 0 else NONE
     pairs = np.int64(0)
@@ -92,14 +100,18 @@ def pair_among_few(cells: Any, sizes: Any, seed: Any, draw: Any, nodes: Any, wan
     if pairs == 0:
         return NONE
     left = below(word(seed, draw), pairs)
+    # all are gone through, as where to stop would be predicted wrongly
+    chosen, there, rest = np.int64(0), np.int64(0), np.int64(0)
     for end in range(sizes[INPUTS], nodes):
-        origins = origins_of(cells, sizes, nodes, end, wanted, from_outputs) if end != kept else np.int64(0)
-        found = bits_in(origins)
-        if left < found:
-            for origin in range(nodes):
-                if (origins >> origin) & 1:
-                    if left == 0:
-                        return origin * nodes + end
-                    left -= 1
-        left -= found
-    return NONE
+        if end != kept:
+            origins = origins_of(cells, sizes, nodes, end, wanted, from_outputs)
+            found = bits_in(origins)
+            here = (left >= 0) & (left < found)
+            chosen, there, rest = np.int64(end) if here else chosen, origins if here else there, left if here else rest
+            left -= found
+    pair = NONE
+    for origin in range(nodes):
+        bit = (there >> origin) & 1
+        pair = origin * nodes + chosen if (rest == 0) & (bit == 1) else pair
+        rest -= bit
+    return pair

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import routine_part
-from vynapse_neat.workspace import AFTER, FIXED, ID, INTO, MARKS, STACK, START, at_node, nodes_of
+from vynapse_neat.workspace import AFTER, CHILD, FIXED, ID, INTO, LANES, MARKS, STACK, START, at_node, nodes_of
 
 NONE = np.int64(-1)
 SCANNED = 32
@@ -39,6 +39,26 @@ def place_of(cells: Any, sizes: Any, genome: Any, wanted: Any) -> Any:
         else:
             last = middle
     return first
+
+
+@routine_part
+def placed(cells: Any, sizes: Any, ids: Any, count: Any, spots: Any, first: Any) -> None:
+    """Write to `spots` from `first` on the places of the child's nodes with the `count` ids in the cells from `ids` on.
+
+    Behind both there is room for LANES.
+    """
+    own, fixed, nodes = at_node(sizes, CHILD, ID), sizes[FIXED], nodes_of(cells, sizes, CHILD)
+    if nodes - fixed > SCANNED:
+        for k in range(count):
+            spots[first + k] = place_of(cells, sizes, CHILD, cells[ids + k])
+        return
+    for k in range(0, count, LANES):
+        for s in range(LANES):
+            spots[first + k + s] = min(cells[ids + k + s], np.int32(fixed))
+        for i in range(fixed, nodes):
+            known = cells[own + i]
+            for s in range(LANES):
+                spots[first + k + s] += np.int32(known < cells[ids + k + s])
 
 
 @routine_part

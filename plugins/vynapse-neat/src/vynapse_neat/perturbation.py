@@ -39,6 +39,7 @@ from vynapse_neat.workspace import (
     BIAS_NODE,
     CHILD,
     ENABLED,
+    FIRST,
     FIXED,
     INPUTS,
     LANES,
@@ -82,74 +83,92 @@ def fresh(bits: Any, rates: Any, kind: Any) -> Any:
 
 
 @routine_part
-def changed(
-    values: Any, first: Any, last: Any, seed: Any, draws: Any, rates: Any, kind: Any, noises: Any, middles: Any,
-    far: Any,
-) -> None:  # fmt: skip
-    """Perturb or replace the values `first` to `last`, or leave them, each by itself.
+def drawn(first: Any, count: Any, seed: Any, draws: Any, rates: Any, kind: Any, middles: Any, shares: Any) -> Any:
+    """Write draws for `count` numbers of a kind to `middles` and `shares` from `first` on; return where they end.
 
-    It goes by LANES values at a time, up to LANES - 1 of which lie past the last and are written as they were. Each of
-    `noises`, `middles` and `far` has room for all of them.
+    A share says whether a number changes and how; a middle, in (-1/2, 1/2), to what. It goes by LANES numbers at a
+    time. What will not be used is in the very middle.
+    """
+    either = rates[kind + EITHER]
+    for k in range(0, count, LANES):
+        for s in range(LANES):
+            bits = word(seed, draws + k + s)
+            share, middle = high(bits), low(bits) - 0.5
+            shares[first + k + s] = share
+            middles[first + k + s] = middle if (share < either) & (k + s < count) else 0.0
+    return first + (count + LANES - 1) // LANES * LANES
+
+
+@routine_part
+def noises_found(count: Any, middles: Any, noises: Any, spots: Any) -> None:
+    """Write standard normal numbers for `count` middles, a multiple of LANES."""
+    for k in range(0, count, LANES):
+        for s in range(LANES):
+            noises[k + s] = central(middles[k + s])
+    # few are far from the middle, and only they need a logarithm: listed first, as no branch of that is ever predicted
+    # wrongly
+    far = np.int64(0)
+    for k in range(count):
+        spots[far] = k
+        far += np.int64(abs(middles[k]) > NEAR)
+    for i in range(far):
+        noises[spots[i]] = tail(middles[spots[i]])
+
+
+@routine_part
+def changed(
+    values: Any, start: Any, first: Any, count: Any, rates: Any, kind: Any, noises: Any, middles: Any, shares: Any
+) -> None:
+    """Perturb or replace `count` values from `start` on, or leave them, each by itself, by draws from `first` on.
+
+    It goes by LANES values at a time, up to LANES - 1 of which lie past the last and are written as they were.
     """
     perturb, either, least, most = rates[kind + PERTURB], rates[kind + EITHER], rates[kind + LEAST], rates[kind + MOST]
     power, mean, spread = rates[kind + POWER], rates[kind + MEAN], rates[kind + SPREAD]
     perturb_normal, fresh_normal = rates[kind + NOISE] != 0.0, rates[kind + FRESH] != 0.0
-    for k in range(0, last - first, LANES):
+    for k in range(0, count, LANES):
         for s in range(LANES):
-            middles[k + s] = low(word(seed, draws + k + s)) - 0.5
-    if perturb_normal or fresh_normal:
-        for k in range(0, last - first, LANES):
-            for s in range(LANES):
-                noises[k + s] = central(middles[k + s])
-        # few are far from the middle, and only they need a logarithm: listed first, as no branch of that is ever
-        # predicted wrongly
-        count = 0
-        for k in range(last - first):
-            far[count] = k
-            count += int(abs(middles[k]) > NEAR)
-        for i in range(count):
-            noises[far[i]] = tail(middles[far[i]])
-    for k in range(0, last - first, LANES):
-        for s in range(LANES):
-            share, before = high(word(seed, draws + k + s)), np.float64(values[first + k + s])
-            even = 2.0 * middles[k + s]
-            noise, new = noises[k + s] if perturb_normal else even, noises[k + s] if fresh_normal else even
-            moved = min(max(before + noise * power, least), most)
-            drawn = min(max(mean + new * spread, least), most)
-            after = moved if share < perturb else (drawn if share < either else before)
-            values[first + k + s] = after if first + k + s < last else before
+            share, before, even = shares[first + k + s], np.float64(values[start + k + s]), 2.0 * middles[first + k + s]
+            normal = noises[first + k + s]
+            moved = min(max(before + (normal if perturb_normal else even) * power, least), most)
+            new = min(max(mean + (normal if fresh_normal else even) * spread, least), most)
+            after = moved if share < perturb else (new if share < either else before)
+            values[start + k + s] = after if k + s < count else before
 
 
 @routine_part
-def numbers_changed(
-    cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, noises: Any, middles: Any, far: Any
-) -> None:  # fmt: skip
-    """Change the weights, biases and responses of a child."""
-    first = CHILD * sizes[VALUES]
-    nodes = nodes_of(cells, sizes, CHILD)
+def is_normal(rates: Any, kind: Any) -> Any:
+    """Return whether numbers of a kind need normal noise."""
+    return (rates[kind + NOISE] != 0.0) | (rates[kind + FRESH] != 0.0)
+
+
+@routine_part
+def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, lanes: Any, spots: Any) -> None:
+    """Change the weights, biases and responses of a child; `lanes` float64 [3, ...] has room for all of them.
+
+    All are drawn before any is changed, so that those that need a logarithm are in one list.
+    """
+    noises, middles, shares = lanes[0], lanes[1], lanes[2]
+    first, nodes, inputs, fixed = CHILD * sizes[VALUES], nodes_of(cells, sizes, CHILD), sizes[INPUTS], sizes[FIXED]
     own = unit(word(seed, OF_WEIGHTS)) < rates[WEIGHT + GENOME]
     also = own if rates[WITH_WEIGHTS] != 0.0 else unit(word(seed, OF_BIASES)) < rates[BIAS + GENOME]
-    if own:
-        changed(
-            values,
-            first,
-            first + connections_of(cells, sizes, CHILD),
-            seed,
-            WEIGHTS,
-            rates,
-            WEIGHT,
-            noises,
-            middles,
-            far,
-        )
-    first += sizes[LINKS]
-    if also and sizes[BIAS_NODE] == 0:
-        changed(values, first + sizes[INPUTS], first + nodes, seed, BIASES, rates, BIAS, noises, middles, far)
-    first += sizes[WIDE]
+    weights = connections_of(cells, sizes, CHILD) if own else np.int64(0)
+    biases = nodes - inputs if also and sizes[BIAS_NODE] == 0 else np.int64(0)
+    outputs, hidden = np.int64(0), np.int64(0)
     if sizes[RESPONSE] != 0 and unit(word(seed, OF_RESPONSES)) < rates[RESPONSES + GENOME]:
-        outputs, hidden = first + sizes[INPUTS], first + sizes[FIXED]
-        changed(values, outputs, outputs + sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES, noises, middles, far)
-        changed(values, hidden, first + nodes, seed, FACTORS + sizes[FIXED], rates, RESPONSES, noises, middles, far)
+        outputs, hidden = sizes[OUTPUTS], nodes - fixed
+    at_biases = drawn(FIRST, weights, seed, WEIGHTS, rates, WEIGHT, middles, shares)
+    at_outputs = drawn(at_biases, biases, seed, BIASES, rates, BIAS, middles, shares)
+    at_hidden = drawn(at_outputs, outputs, seed, FACTORS, rates, RESPONSES, middles, shares)
+    end = drawn(at_hidden, hidden, seed, FACTORS + fixed, rates, RESPONSES, middles, shares)
+    if is_normal(rates, WEIGHT) or is_normal(rates, BIAS) or is_normal(rates, RESPONSES):
+        noises_found(end, middles, noises, spots)
+    changed(values, first, FIRST, weights, rates, WEIGHT, noises, middles, shares)
+    first += sizes[LINKS]
+    changed(values, first + inputs, at_biases, biases, rates, BIAS, noises, middles, shares)
+    first += sizes[WIDE]
+    changed(values, first + inputs, at_outputs, outputs, rates, RESPONSES, noises, middles, shares)
+    changed(values, first + fixed, at_hidden, hidden, rates, RESPONSES, noises, middles, shares)
 
 
 @routine_part

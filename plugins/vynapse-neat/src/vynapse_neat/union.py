@@ -14,11 +14,23 @@ import numpy as np
 
 from vynapse_core import routine_part
 from vynapse_neat.draws import unit, word
-from vynapse_neat.mixing import AVERAGE, BIT_0, EQUAL, NO, OF_CONNECTIONS, OF_NODES, WHOLE, mixed_connection, mixed_node
+from vynapse_neat.mixing import (
+    AVERAGE,
+    BIT_0,
+    EQUAL,
+    NO,
+    OF_CONNECTIONS,
+    WHOLE,
+    matched_enabled,
+    nodes_mixed,
+    one_or_mean,
+)
 from vynapse_neat.paths import joined, linked, marked, peeled, place_of, unlinked, unmarked
 from vynapse_neat.workspace import (
     CHILD,
+    ENABLED,
     FATHER,
+    FIRST,
     ID,
     INNOVATION,
     KINDS,
@@ -28,6 +40,7 @@ from vynapse_neat.workspace import (
     SOURCE,
     START,
     TARGET,
+    VALUES,
     WANTED,
     at_connection,
     at_node,
@@ -45,10 +58,14 @@ SHARED, SURPLUS, SUSPECT, REFUSED = 0, 1, 2, 3
 
 
 @routine_part
-def united(cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any) -> None:
+def united(
+    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, spots: Any, numbers: Any
+) -> None:  # fmt: skip
     """Make a child of two equally fit parents."""
     mean = unit(word(seed, WHOLE)) < crossing[AVERAGE]
-    united_nodes(cells, values, sizes, mean, seed)
+    united_nodes(cells, values, sizes)
+    # those that the father alone has are mixed with themselves
+    nodes_mixed(cells, values, sizes, mean, seed, FATHER, spots, numbers)
     if united_connections(cells, values, sizes, crossing, mean, seed):
         judged(cells, sizes)
         kept = 0
@@ -61,7 +78,19 @@ def united(cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any) -> Non
 
 
 @routine_part
-def united_nodes(cells: Any, values: Any, sizes: Any, mean: Any, seed: Any) -> None:
+def mixed_connection(
+    cells: Any, values: Any, sizes: Any, crossing: Any, mean: Any, bits: Any, other: Any, j: Any, k: Any
+) -> None:
+    """Mix connection k of the child, a copy of one parent's, with the matching connection j of the other parent."""
+    x, y = values[CHILD * sizes[VALUES] + k], values[other * sizes[VALUES] + j]
+    values[CHILD * sizes[VALUES] + k] = one_or_mean(x, y, (bits & BIT_0) != NO, mean)
+    ours = at_connection(sizes, CHILD, ENABLED) + k
+    theirs = cells[at_connection(sizes, other, ENABLED) + j]
+    cells[ours] = matched_enabled(cells[ours], theirs, bits, crossing)
+
+
+@routine_part
+def united_nodes(cells: Any, values: Any, sizes: Any) -> None:
     """Give a child the nodes of both parents, and mark those that both have as wanted."""
     ours, theirs = at_node(sizes, MOTHER, ID), at_node(sizes, FATHER, ID)
     nodes, others = nodes_of(cells, sizes, MOTHER), nodes_of(cells, sizes, FATHER)
@@ -71,12 +100,10 @@ def united_nodes(cells: Any, values: Any, sizes: Any, mean: Any, seed: Any) -> N
         from_father = i == nodes or (j < others and cells[theirs + j] <= cells[ours + i])
         copied_node(cells, values, sizes, MOTHER if from_mother else FATHER, i if from_mother else j, CHILD, k)
         cells[sizes[WANTED] + k] = np.int64(from_mother and from_father)
-        if from_mother and from_father:
-            mixed_node(cells, values, sizes, mean, word(seed, OF_NODES + k), FATHER, j, k)
         i += int(from_mother)
         j += int(from_father)
         k += 1
-    count(cells, sizes, CHILD, k, 0)
+    count(cells, sizes, CHILD, k, FIRST)
 
 
 @routine_part
@@ -126,7 +153,7 @@ def judged(cells: Any, sizes: Any) -> None:
     unlinked(cells, sizes, nodes)
     for k in range(connections):
         if cells[kinds + k] != REFUSED:
-            origin, end = cells[starts + k], place_of(cells, sizes, CHILD, cells[target + k])
+            origin, end = np.int64(cells[starts + k]), place_of(cells, sizes, CHILD, cells[target + k])
             # only what joins two nodes that are left can lie on a cycle
             if cells[kinds + k] == SURPLUS and cells[marks + origin] > 0 and cells[marks + end] > 0:
                 cells[kinds + k] = SUSPECT
@@ -135,7 +162,7 @@ def judged(cells: Any, sizes: Any) -> None:
     unmarked(cells, sizes, nodes)
     for k in range(connections):
         if cells[kinds + k] == SUSPECT:
-            origin, end = cells[starts + k], place_of(cells, sizes, CHILD, cells[target + k])
+            origin, end = np.int64(cells[starts + k]), place_of(cells, sizes, CHILD, cells[target + k])
             if marked(cells, sizes, origin, end, k):
                 cells[kinds + k] = REFUSED
             else:

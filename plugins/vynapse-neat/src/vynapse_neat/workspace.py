@@ -8,6 +8,9 @@ thread has one workspace, which stays in its cache.
 `cells` int32 has for each genome its count of nodes, its count of connections, its nodes' ids, activations and
 aggregations [3, WIDE], its connections' innovations, sources, targets and enabled flags [4, LINKS]; behind the genomes
 what `paths` and `union` use. `values` float32 has for each genome weights, biases and responses.
+
+Beside these, parts take scratch space: `spots` int32 [3 * LONGEST] and `lanes` float64 [3, 3 * LONGEST]. A loop that
+reads the cells and writes there becomes vector instructions, as these arrays are known not to overlap.
 """
 
 from __future__ import annotations
@@ -27,10 +30,13 @@ if TYPE_CHECKING:
 MOTHER, FATHER, CHILD = np.arange(3)
 """The genomes in a workspace. These are NumPy's integers: for each Python number, Numba would compile a part anew."""
 (INPUTS, OUTPUTS, FIXED, BIAS_NODE, RESPONSE, RECURRENT, AGGREGATIONS, WIDE, LINKS, CELLS, VALUES, INTO, MARKS, STACK,
- WANTED, AFTER, START, KINDS, ALL_CELLS) = range(19)  # fmt: skip
-"""Places in `sizes`: facts of the layout; widths; cells and values of a genome; where cells of other use begin."""
+ WANTED, AFTER, START, KINDS, ALL_CELLS, LONGEST) = range(20)  # fmt: skip
+"""Places in `sizes`: facts of the layout; widths; cells and values of a genome; where cells of other use begin; and
+room for something about each node or each connection, in whole LANES."""
 LANES = 8
 """Numbers that are drawn at a time; behind each genome there is room for so many."""
+FIRST = np.int64(0)
+"""Where a list begins that has an array to itself."""
 ID, ACTIVATION, AGGREGATION = np.arange(3)
 INNOVATION, SOURCE, TARGET, ENABLED = np.arange(4)
 
@@ -57,7 +63,7 @@ def arrays(genes: Genes) -> tuple[Array, ...]:
 
 @lru_cache(64)
 def sizes(layout: Layout, wide: int, links: int) -> Array:
-    """Return what parts know of a layout and of a workspace of so many places: int64 [19]."""
+    """Return what parts know of a layout and of a workspace of so many places: int64 [20]."""
     cells = 2 + len(OF_NODES) * wide + len(OF_CONNECTIONS) * links
     lengths = [wide, wide, wide, wide, links, links, links]
     begins = 3 * cells + np.cumsum([0, *lengths])
@@ -75,6 +81,7 @@ def sizes(layout: Layout, wide: int, links: int) -> Array:
             cells,
             layout.width(wide, links) + LANES,
             *begins,
+            max(wide, links) + LANES,
         ],
         np.int64,
     )
@@ -140,30 +147,48 @@ def copied_connection(cells: Any, values: Any, sizes: Any, old: Any, i: Any, new
 
 
 @routine_part
+def row_loaded(cells: Any, to: Any, array: Any, row: Any, first: Any, count: Any, none: Any) -> None:
+    """Copy `count` numbers of a row, from `first` on, LANES at a time: rows have whole LANES.
+
+    Those behind become `none`: of a plain copy a compiler would make a call, which takes longer.
+    """
+    for k in range(0, count, LANES):
+        for s in range(LANES):
+            cells[to + k + s] = array[row, first + k + s] if k + s < count else none
+
+
+@routine_part
+def row_stored(array: Any, row: Any, first: Any, width: Any, cells: Any, begin: Any, count: Any, none: Any) -> None:
+    """Copy `count` numbers to a row, from `first` on, with `none` behind them for `width` numbers in all."""
+    for k in range(0, width, LANES):
+        for s in range(LANES):
+            array[row, first + k + s] = cells[begin + k + s] if k + s < count else none
+
+
+@routine_part
 def loaded(
     cells: Any, reals: Any, sizes: Any, genome: Any, row: Any,
     values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
     innovation: Any, source: Any, target: Any, enabled: Any,
 ) -> None:  # fmt: skip
     """Copy an individual into a workspace."""
-    wide, links = sizes[WIDE], sizes[LINKS]
-    count(cells, sizes, genome, nodes[row], connections[row])
+    wide, links, base = sizes[WIDE], sizes[LINKS], innovation.shape[1]
+    none, zero = np.int32(0), np.float32(0)
+    m, n = np.int64(nodes[row]), np.int64(connections[row])
+    count(cells, sizes, genome, m, n)
     to, real = at_connection(sizes, genome, INNOVATION), genome * sizes[VALUES]
-    for k in range(connections[row]):
-        cells[to + k] = innovation[row, k]
-        cells[to + links + k] = source[row, k]
-        cells[to + 2 * links + k] = target[row, k]
-        cells[to + 3 * links + k] = enabled[row, k]
-        reals[real + k] = values[row, k]
-    to, real, base = at_node(sizes, genome, ID), real + links, innovation.shape[1]
-    for k in range(nodes[row]):
-        cells[to + k] = node[row, k]
-        cells[to + wide + k] = activation[row, k]
-        cells[to + 2 * wide + k] = aggregation[row, k]
-        reals[real + k] = values[row, base + k]
+    row_loaded(cells, to, innovation, row, FIRST, n, none)
+    row_loaded(cells, to + links, source, row, FIRST, n, none)
+    row_loaded(cells, to + 2 * links, target, row, FIRST, n, none)
+    row_loaded(cells, to + 3 * links, enabled, row, FIRST, n, none)
+    row_loaded(reals, real, values, row, FIRST, n, zero)
+    to, real = at_node(sizes, genome, ID), real + links
+    row_loaded(cells, to, node, row, FIRST, m, none)
+    row_loaded(cells, to + wide, activation, row, FIRST, m, none)
+    row_loaded(cells, to + 2 * wide, aggregation, row, FIRST, m, none)
+    row_loaded(reals, real, values, row, base, m, zero)
     if sizes[RESPONSE]:
-        for k in range(nodes[row]):
-            reals[real + wide + k] = values[row, base + node.shape[1] + k]
+        row_loaded(reals, real + wide, values, row, base + node.shape[1], m, zero)
 
 
 @routine_part
@@ -176,34 +201,20 @@ def stored(
     m, n = nodes_of(cells, sizes, genome), connections_of(cells, sizes, genome)
     nodes[row] = m
     connections[row] = n
-    wide, links, base = sizes[WIDE], sizes[LINKS], innovation.shape[1]
-    if m > node.shape[1] or n > base:
+    wide, links, base, width = sizes[WIDE], sizes[LINKS], innovation.shape[1], node.shape[1]
+    if m > width or n > base:
         return
-    first, real = at_connection(sizes, genome, INNOVATION), genome * sizes[VALUES]
-    for k in range(n):
-        innovation[row, k] = cells[first + k]
-        source[row, k] = cells[first + links + k]
-        target[row, k] = cells[first + 2 * links + k]
-        enabled[row, k] = cells[first + 3 * links + k]
-        values[row, k] = reals[real + k]
-    for k in range(n, base):
-        innovation[row, k] = 0
-        source[row, k] = 0
-        target[row, k] = 0
-        enabled[row, k] = 0
-        values[row, k] = 0
-    first, real = at_node(sizes, genome, ID), real + links
-    for k in range(m):
-        node[row, k] = cells[first + k]
-        activation[row, k] = cells[first + wide + k]
-        aggregation[row, k] = cells[first + 2 * wide + k]
-        values[row, base + k] = reals[real + k]
-    for k in range(m, node.shape[1]):
-        node[row, k] = 0
-        activation[row, k] = 0
-        aggregation[row, k] = 0
-        values[row, base + k] = 0
+    none, zero = np.int32(0), np.float32(0)
+    begin, real = at_connection(sizes, genome, INNOVATION), genome * sizes[VALUES]
+    row_stored(innovation, row, FIRST, base, cells, begin, n, none)
+    row_stored(source, row, FIRST, base, cells, begin + links, n, none)
+    row_stored(target, row, FIRST, base, cells, begin + 2 * links, n, none)
+    row_stored(enabled, row, FIRST, base, cells, begin + 3 * links, n, none)
+    row_stored(values, row, FIRST, base, reals, real, n, zero)
+    begin, real = at_node(sizes, genome, ID), real + links
+    row_stored(node, row, FIRST, width, cells, begin, m, none)
+    row_stored(activation, row, FIRST, width, cells, begin + wide, m, none)
+    row_stored(aggregation, row, FIRST, width, cells, begin + 2 * wide, m, none)
+    row_stored(values, row, base, width, reals, real, m, zero)
     if sizes[RESPONSE]:
-        base += node.shape[1]
-        for k in range(node.shape[1]):
-            values[row, base + k] = reals[real + wide + k] if k < m else np.float32(0)
+        row_stored(values, row, base + width, width, reals, real + wide, m, zero)
