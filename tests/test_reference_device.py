@@ -187,8 +187,22 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("arrays", "inputs", "message"), WRONG)
 def test_arrays_that_do_not_fit_are_refused_by_name(arrays: Any, inputs: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Reference().compile(mlp_with_loss())(arrays, inputs)
+    program = Reference().compile(mlp_with_loss())
+    program(weights(2), XOR)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message):
+            program(arrays, inputs)
+
+
+def test_a_program_takes_arrays_of_one_size_after_those_of_another_in_any_byte_order() -> None:
+    program = Reference().compile(mlp_with_loss())
+    expected = {n: program(weights(n), XOR) for n in (2, 3)}
+    swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in XOR.items()}
+    for n in (3, 2, 3):
+        for inputs in (swapped, XOR):
+            found = program(weights(n), inputs)
+            for name, value in expected[n].items():
+                np.testing.assert_array_equal(found[name], value)
 
 
 def test_per_network_names_inputs() -> None:

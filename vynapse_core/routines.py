@@ -49,7 +49,7 @@ class Routine:
     arguments: tuple[Argument, ...] | None
     """What it takes after `first` and `last`; None for a part of other routines."""
     grain: int = 1
-    """Rows that are worth a thread's while."""
+    """Rows that are worth a thread's while: some 10 us of work."""
     distinct: bool = False
     """Whether no array that it or a part of it writes shares memory with another one that it is given at the same time:
     what was read of one then need not be read again after the other was written."""

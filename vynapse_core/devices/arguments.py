@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from vynapse_core.ops import OPS, Array, Op, Shape, described
 
 NETWORKS = "the number of networks"
 """The symbol of the axis P; no graph can have it."""
+KNOWN = 64
+"""Most combinations of shapes that are remembered."""
+_SHAPE, _DTYPE = attrgetter("shape"), attrgetter("dtype")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Given:
     networks: int
     """P."""
     sizes: dict[str, int]
-    """What the symbols of the graph stand for."""
+    """What the symbols of the graph stand for; mostly the same object where shapes are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +82,62 @@ class Arguments:
         """For each node of `live`, whether its value differs from network to network."""
         self.constants = [(i, constant_array(node)) for i, node in enumerate(self.live.nodes) if node.op == "constant"]
         """(node, array) of the constants."""
+        inputs = sorted(self.live.inputs, key=lambda name: name not in per_network)
         self._leaves = [
             *(self._leaf("parameter", name, slot, True) for name, slot in self.live.parameters.items()),
-            *(self._leaf("input", name, slot, name in per_network) for name, slot in self.live.inputs.items()),
+            *(self._leaf("input", name, self.live.inputs[name], name in per_network) for name in inputs),
         ]
+        self._parameters, self._inputs = tuple(self.live.parameters), tuple(inputs)
+        self._own = [leaf.slot for leaf in self._leaves if leaf.varies]
+        self._shared = [leaf.slot for leaf in self._leaves if not leaf.varies]
+        self._types: list[type[Any]] = [np.ndarray] * len(self._leaves)
+        self._dtypes = [leaf.dtype for leaf in self._leaves]
+        self._known: dict[tuple[tuple[int, ...], ...], tuple[int, dict[str, int]]] = {}
+        """{shapes of all leaves: (P, the sizes)} of those that fit."""
 
     def check(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> Given:
         """Return the arrays by node, P, and the sizes.
 
         Raises ValueError for an array that is missing, unknown, or not of the shape and dtype the graph says.
         """
-        _check_names("parameter", arrays, self.graph.parameters)
-        _check_names("input", inputs, self.graph.inputs)
-        shared: list[tuple[int, Array]] = []
-        own: list[tuple[int, Array]] = []
+        if arrays.keys() != self.graph.parameters.keys() or inputs.keys() != self.graph.inputs.keys():
+            _check_names("parameter", arrays, self.graph.parameters)
+            _check_names("input", inputs, self.graph.inputs)
+        found = [arrays[name] for name in self._parameters]
+        found += [inputs[name] for name in self._inputs]
+        if list(map(type, found)) != self._types:
+            found = list(map(np.asarray, found))
+        plain = list(map(_DTYPE, found)) == self._dtypes
+        known = self._known.get(tuple(map(_SHAPE, found))) if plain else None
+        if known is None:
+            found = list(map(_native, found))
+            known = self._fitting(found)
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[tuple(map(_SHAPE, found))] = known
+        own = list(zip(self._own, found, strict=False))
+        shared = list(zip(self._shared, found[len(own) :], strict=True))
+        return Given(shared, own, *known)
+
+    def _fitting(self, given: list[Array]) -> tuple[int, dict[str, int]]:
+        """Return P and the sizes that arrays tell, one for each leaf. Raises ValueError where they do not fit."""
         sizes: dict[str, int] = {}
         told: dict[str, _Leaf] = {}
-        for leaf in self._leaves:
-            array = (arrays if leaf.kind == "parameter" else inputs)[leaf.name]
-            if type(array) is not np.ndarray or array.dtype != leaf.dtype:
-                array = _native(array)
-            shape = array.shape
-            fits = array.dtype == leaf.dtype and len(shape) == leaf.rank
+        for leaf, array in zip(self._leaves, given, strict=True):
+            shape, dtype = array.shape, array.dtype
+            fits = dtype == leaf.dtype and len(shape) == leaf.rank
             if not fits or any(shape[axis] != size for axis, size in leaf.whole):
                 expected = described(leaf.shape, leaf.dtype.name)
-                raise ValueError(f"{leaf.described}: expected {expected}, got {described(shape, array.dtype.name)}")
+                raise ValueError(f"{leaf.described}: expected {expected}, got {described(shape, dtype.name)}")
             for axis, dim in leaf.symbols:
                 size = shape[axis]
                 if sizes.setdefault(dim, size) != size:
                     before = f"{sizes[dim]} in {told[dim].described}"
                     raise ValueError(f"{leaf.described}: {dim} is {size}, but {before}")
                 told.setdefault(dim, leaf)
-            (own if leaf.varies else shared).append((leaf.slot, array))
         if NETWORKS not in sizes:
             raise ValueError("the graph has no parameter and no input per network that tells how many there are")
-        return Given(shared, own, sizes.pop(NETWORKS), sizes)
+        return sizes.pop(NETWORKS), sizes
 
     def check_value(self, name: str, value: Array, shape: tuple[int, ...]) -> None:
         """Raise GraphError for a network's output that is not of `shape` and of the dtype that the op's rule said."""
@@ -170,8 +195,7 @@ def _varying(graph: Graph, per_network: tuple[str, ...], ops: Mapping[str, Op]) 
     return varying
 
 
-def _native(given: Any) -> Array:
-    array = np.asarray(given)
+def _native(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

@@ -173,7 +173,7 @@ def test_random_ops_agree_with_the_reference_or_are_refused(choices: list[int], 
 def test_a_network_has_the_same_bits_alone_in_any_share_and_with_any_number_of_threads(
     p: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vynapse_numba.lanes.program.SMALL", 0)
+    monkeypatch.setattr("vynapse_numba.lanes.program.GRAIN", 1)
     graph = mlp()
     arrays, inputs = drawn(graph, p, 7)
     whole = planned(graph)(arrays, inputs)

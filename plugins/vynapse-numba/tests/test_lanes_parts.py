@@ -142,7 +142,7 @@ def test_ops_with_sample_kernels_agree_with_the_reference(p: int, m: int, k: int
 
 @pytest.mark.parametrize("p", [1, L, 2 * L + 3])
 def test_steps_within_the_kernel_give_the_bits_of_steps_one_by_one(p: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vynapse_numba.lanes.program.SMALL", 0)
+    monkeypatch.setattr("vynapse_numba.lanes.program.GRAIN", 1)
     arrays = drawn(p)
     kept = {name: array.copy() for name, array in arrays.items()}
     expected, _ = Program.scan(program(), arrays, {}, {}, CARRY, 13)

@@ -72,7 +72,7 @@ def test_steps_within_the_kernel_give_the_bits_of_steps_one_by_one(
     ids: bool, p: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vynapse_numba.lanes.scan.BATCH_BYTES", 160)
-    monkeypatch.setattr("vynapse_numba.lanes.program.SMALL", 0)
+    monkeypatch.setattr("vynapse_numba.lanes.program.GRAIN", 1)
     arrays, inputs = drawn(p, ids)
     kept = {name: array.copy() for name, array in arrays.items()}
     graph = training(ids)

@@ -226,16 +226,16 @@ def test_long_rows_go_past_the_caches_to_the_same_numbers(monkeypatch: pytest.Mo
 
 def test_memory_of_an_output_is_given_out_again_once_nothing_holds_a_view_of_it() -> None:
     outputs = Outputs()
-    first = outputs.array((LEAST,), "float32")
+    first = outputs.array((LEAST,), np.dtype("float32"))
     place = first.__array_interface__["data"][0]
     view = first[5:].reshape(-1, 1)
     del first
     gc.collect()
-    other = outputs.array((LEAST,), "float32")
+    other = outputs.array((LEAST,), np.dtype("float32"))
     assert not np.shares_memory(view, other)
     del view
     gc.collect()
-    again = outputs.array((LEAST // 2,), "float64")
+    again = outputs.array((LEAST // 2,), np.dtype("float64"))
     assert again.__array_interface__["data"][0] == place
     assert again.flags.writeable
     assert again.shape == (LEAST // 2,)

@@ -328,6 +328,50 @@ def test_an_op_with_a_kernel_of_a_plugin_uses_it_for_all_networks_at_once(caplog
     assert not caplog.records
 
 
+@pytest.mark.parametrize("samples", [3, 20_000])
+def test_a_kernel_is_told_the_sizes_of_each_call_also_those_that_nothing_else_depends_on(samples: int) -> None:
+    op = Op(
+        "mean_of", "", 2, lambda shapes, dtypes, attributes: (shapes[1], dtypes[1]), lambda arrays, _, sizes: arrays[1]
+    )
+    b = Builder({**OPS, "mean_of": op})
+    y = b.apply("mean_of", b.parameter("w", ("W",)), b.input("x", ("B", 2)))
+    graph = b.graph({"y": y, "total": y.sum()})
+    blocks: list[int] = []
+
+    def kernel(arrays: Any, attributes: Any, sizes: Any) -> Any:
+        w, x = arrays
+        blocks.append(sizes["B"])
+        assert sizes == {"W": w.shape[1], "B": x.shape[1]}
+        return x + (w.sum(axis=1) / sizes["W"])[:, None, None]
+
+    program = plan(Arguments(graph, (), {**OPS, "mean_of": op}), {"mean_of": kernel}, 1)
+    x = np.zeros((samples, 2), "f4")
+    for width in (4, 7, 4):
+        w = np.arange(3 * width, dtype="f4").reshape(3, width)
+        found = program({"w": w}, {"x": x})
+        expected = np.broadcast_to(w.mean(axis=1)[:, None, None], (3, samples, 2))
+        np.testing.assert_allclose(found["y"], expected)
+        np.testing.assert_allclose(found["total"], expected.sum(axis=(1, 2)), rtol=1e-5)
+    assert sum(blocks) == 3 * samples
+
+
+@pytest.mark.parametrize(("samples", "tiles_of"), [(4, [8]), (8000, [4, 4])])
+def test_threads_share_the_networks_of_a_kernel_that_has_much_to_do(samples: int, tiles_of: list[int]) -> None:
+    op = Op("scaled", "", 2, lambda shapes, _, attributes: (shapes[1], "float32"), lambda arrays, _, sizes: arrays[1])
+    b = Builder({**OPS, "scaled": op})
+    graph = b.graph({"y": b.apply("scaled", b.parameter("w", ("W",)), b.input("x", ("B",)))})
+    seen: list[int] = []
+
+    def kernel(arrays: Any, attributes: Any, sizes: Any) -> Any:
+        seen.append(len(arrays[0]))
+        return arrays[0][:, :1] * arrays[1]
+
+    program = plan(Arguments(graph, (), {**OPS, "scaled": op}), {"scaled": kernel}, 2)
+    w, x = np.arange(8 * 200, dtype="f4").reshape(8, 200), np.ones(samples, "f4")
+    np.testing.assert_array_equal(program({"w": w}, {"x": x})["y"], w[:, :1] * x)
+    assert seen == tiles_of
+
+
 def test_an_op_whose_value_contradicts_its_shape_is_refused() -> None:
     liar = Op("liar", "", 1, lambda shapes, dtypes, attributes: (shapes[0], dtypes[0]), lambda a, b, c: a[0][:1])
     ops = {**OPS, "liar": liar}

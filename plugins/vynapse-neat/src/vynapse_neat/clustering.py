@@ -145,7 +145,7 @@ class Placing:
 @routine(
     f"int64[:], int64[:], int64, int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], "
     "int64[:], float64[:]",
-    grain=4,
+    grain=2,
     distinct=True,
 )
 def _among(
@@ -179,7 +179,7 @@ def _among(
 
 @routine(
     f"int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], float64[:, :], int64[:, :]",
-    grain=4,
+    grain=2,
     distinct=True,
 )
 def _nearest(

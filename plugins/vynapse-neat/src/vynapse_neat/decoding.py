@@ -95,7 +95,7 @@ def placed(place: Any, ids: Any, node: Any, fixed: Any, nodes: Any, links: Any) 
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
     "int64, int64, int64, int64",
-    grain=32,
+    grain=2,
     distinct=True,
 )
 def decode(

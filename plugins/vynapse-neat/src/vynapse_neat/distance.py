@@ -271,7 +271,7 @@ def shell_sorted(row: int, n: int, keys: Array, values: Array, enabled: Array) -
 @routine(
     "int32[:], int32[:, :], int32[:, :], float32[:, :], int32[:, :], int64[:, :], "
     "int64[:, :], float32[:, :], int32[:, :]",
-    grain=32,
+    grain=2,
     distinct=True,
 )
 def _by_ends(

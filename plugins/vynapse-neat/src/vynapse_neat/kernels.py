@@ -31,6 +31,8 @@ CACHED = 1 << 13
 """Numbers of a block that stay in a first-level cache."""
 WIDEST = 256
 """Most samples of a block."""
+NO_MEMORY = np.empty((0, 0, 0), np.float32)
+"""What stands for the memory of networks that have none."""
 
 
 @routine_part
@@ -146,42 +148,42 @@ def sparse_network_step(operands: Sequence[Array], attributes: Mapping[str, Any]
 
 
 def _computed(operands: Sequence[Array], memory: Array | None, attributes: Mapping[str, Any]) -> Array:
-    networks = max(len(operand) for operand in operands)
+    networks = max(map(len, operands))
     x, *rest = operands
     if x.dtype != np.float32:
         return network_by_network(_by_meaning, operands, memory, attributes, networks)
-    samples, nodes = x.shape[1], rest[1].shape[1]
+    samples, nodes, outputs = x.shape[1], rest[1].shape[1], attributes["outputs"]
     read = np.empty((nodes, block_of(samples, nodes)), np.float32)
-    outputs = attributes["outputs"]
     result = np.empty((networks, samples, outputs if memory is None else nodes), np.float32)
     on_numba(compute)(
         1,
         np.ascontiguousarray(x),
-        np.empty((0, 0, 0), np.float32) if memory is None else own(memory, networks),
-        *[own(each, networks) for each in rest],
+        *([NO_MEMORY] if memory is None else own([memory], networks)),
+        *own(rest, networks),
         *codes(attributes["activations"], attributes["aggregations"]),
         read,
         read if memory is None else np.empty_like(read),
         result,
         outputs,
-        int(attributes["bias_node"]),
-        int(attributes["response"]),
-        int(memory is not None),
+        attributes["bias_node"],
+        attributes["response"],
+        memory is not None,
     )
     return result
 
 
+@lru_cache(256)
 def block_of(samples: int, nodes: int) -> int:
     """Return how many samples are computed at a time."""
     block = min(WIDEST, max(LANES, CACHED // max(nodes, 1) // LANES * LANES))
     return min(block, -(-max(samples, 1) // LANES) * LANES)
 
 
-def own(array: Array, networks: int) -> Array:
-    """Return an operand as [P, ...], contiguous."""
-    if len(array) != networks:
-        array = np.broadcast_to(array, (networks, *array.shape[1:]))
-    return np.ascontiguousarray(array)
+def own(arrays: Sequence[Array], networks: int) -> list[Array]:
+    """Return operands as [P, ...], contiguous."""
+    if min(map(len, arrays)) < networks:
+        arrays = [np.broadcast_to(array, (networks, *array.shape[1:])) for array in arrays]
+    return list(map(np.ascontiguousarray, arrays))
 
 
 def network_by_network(

@@ -2,8 +2,8 @@
 """Where arrays lie in memory, found in a sixth of the time that NumPy's own attributes take.
 
 An array's object begins with what every object begins with, and then has its fields in the order that NumPy's C
-interface promises (`PyArrayObject_fields`, and `PyArray_Descr` for its dtype). Machine code reads them there. Every
-import looks whether it is so, and goes no further where it is not.
+interface promises (`PyArrayObject_fields`, and `PyArray_Descr` for its dtype). Machine code reads them there, and parts
+of Python's own objects too. Every import looks whether it is so, and goes no further where it is not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vynapse_core import Array
 
 _HEAD = object.__basicsize__
-_FIELD = ctypes.c_void_p.from_address
+_FIELD = ctypes.c_ssize_t.from_address
 
 
 KIND = _HEAD - 8
@@ -31,17 +31,26 @@ PLAIN = 0x101
 """Flags of an array that is C-contiguous and aligned."""
 ARRAY = id(np.ndarray)
 """The address of the arrays' type."""
+ITEMS, BYTES, FLOAT = tuple.__basicsize__, bytes.__basicsize__ - 1, float.__basicsize__ - 8
+"""Where a tuple has the addresses of its items, bytes their characters, and a float its value."""
 
 
 def address_of(array: Array) -> int:
-    """Return the address of an array's data; 0 for none."""
-    return _FIELD(id(array) + DATA).value or 0
+    """Return the address of an array's data."""
+    return _FIELD(id(array) + DATA).value
 
 
 def _probed() -> None:
+    text, number = b"characters", 2.5
+    pair = (text, number)
+    parts = (_FIELD(id(pair) + ITEMS + 8).value, ctypes.string_at(id(text) + BYTES), _float64(id(number) + FLOAT))
+    if parts != (id(number), text, number):
+        raise ImportError(
+            "this build of Python keeps an object's parts elsewhere than others; take the reference device"
+        )
     probe = np.zeros((3, 5), np.int32)
     here = id(probe)
-    dtype, shape = (_FIELD(here + place).value or 0 for place in (DTYPE, SHAPE))
+    dtype, shape = (_FIELD(here + place).value for place in (DTYPE, SHAPE))
     found = (address_of(probe), _FIELD(here + KIND).value, dtype, _int32(here + AXES), _int32(here + FLAGS) & PLAIN)
     if found == (probe.ctypes.data, ARRAY, id(probe.dtype), 2, PLAIN):
         sizes = ctypes.c_int64.from_address(shape).value, ctypes.c_int64.from_address(shape + 8).value
@@ -54,6 +63,10 @@ def _probed() -> None:
 
 def _int32(address: int) -> int:
     return ctypes.c_int32.from_address(address).value
+
+
+def _float64(address: int) -> float:
+    return ctypes.c_double.from_address(address).value
 
 
 _probed()

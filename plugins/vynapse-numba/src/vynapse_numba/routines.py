@@ -26,7 +26,8 @@ from vynapse_core import Argument, GraphError, Routine, high_product
 from vynapse_numba import llvm
 from vynapse_numba.addresses import ARRAY
 from vynapse_numba.cache import kept
-from vynapse_numba.threads import workers
+from vynapse_numba.fastcall import fastcall, function
+from vynapse_numba.team import team, worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,14 @@ MODULES = ("numpy", "math")
 
 
 class Compiled:
-    """A routine in machine code. Its engine keeps the code in memory."""
+    """A routine in machine code, called with whatever fits its declaration. Its engine keeps the code in memory."""
 
     def __init__(self, routine: Routine, threads: int) -> None:
         arguments = routine.arguments or ()
         self.name = routine.function.__qualname__
         self.grain = max(1, routine.grain)
-        self._engine, self._entry = _entry(routine)
+        self.engine, self._entry = _entry(routine)
+        self._address: int = self.engine.get_function_address("entry")
         self._threads = threads
         self._arguments = arguments
         self._numbers = tuple(i for i, each in enumerate(arguments) if not each.ndim)
@@ -55,28 +57,36 @@ class Compiled:
     def __call__(self, rows: int, *arguments: Any, grain: int = 0) -> None:
         """Do all rows, on as many threads as are worth it: by the rows that are worth one, if not those declared.
 
-        Raises TypeError for an array that is not of the dtype and the number of axes declared, or not C-contiguous.
+        Raises TypeError for an array that is not of the dtype and the number of axes declared, or not C-contiguous, and
+        for a number that does not fit.
         """
         if len(arguments) != len(self._arguments):
             raise TypeError(f"routine {self.name}: expected {len(self._arguments)} arguments, found {len(arguments)}")
         slots: list[Any] = list(map(id, arguments))
         for i in self._numbers:
             slots[i] = arguments[i]
-        table = self._table.pack(ARRAY, *slots)
-        parts = min(-(-rows // (grain or self.grain)), 4 * self._threads if self._threads > 1 else 1)
-        if parts < 2:
-            wrong = self._entry(table, 0, rows)
+        try:
+            table = self._table.pack(ARRAY, *slots)
+        except struct.error:
+            raise self._unfit(arguments) from None
+        grain = grain or self.grain
+        if worth(self._threads, rows, grain):
+            wrong = team(self._threads).call(self._address, table, rows, grain)
         else:
-            found = [0] * parts
-
-            def part(i: int) -> None:
-                found[i] = self._entry(table, rows * i // parts, rows * (i + 1) // parts)
-
-            # a forked child has workers of its own
-            workers(self._threads).run(part, parts)
-            wrong = max(found)
+            wrong = self._entry(table, 0, rows)
         if wrong:
             self(rows, *self._plain(arguments, wrong - 1), grain=grain)
+
+    def _unfit(self, arguments: Sequence[Any]) -> TypeError:
+        """Return the error that names the number that does not fit what is declared."""
+        for i in self._numbers:
+            dtype = self._arguments[i].dtype
+            try:
+                struct.pack(_CODES[dtype], arguments[i])
+            except struct.error:
+                found = f"argument {i} must be a number that {dtype} can hold, found {arguments[i]!r}"
+                return TypeError(f"routine {self.name}: {found}")
+        raise AssertionError("all numbers fit")
 
     def _plain(self, arguments: Sequence[Any], wrong: int) -> list[Any]:
         """Return the arguments with the one at `wrong` as an array of NumPy's own type and dtype, on the same memory.
@@ -102,7 +112,8 @@ def compiled(routine: Routine, threads: int) -> Run:
 
     Raises GraphError for what Numba cannot compile.
     """
-    return Compiled(routine, threads)
+    slow = Compiled(routine, threads)
+    return function(slow.name, slow.engine, slow, slow.grain, threads)
 
 
 @cache
@@ -118,7 +129,7 @@ def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], int]]:
 def makers() -> tuple[str, ...]:
     """Return what a routine's code depends on besides the routine: who translates it, and how its entry is written."""
     here = Path(__file__)
-    names = ("routines.py", "addresses.py", "entry.py", "intrinsics.py", "llvm.py")
+    names = ("routines.py", "addresses.py", "entry.py", "fastcall.py", "intrinsics.py", "llvm.py")
     files = (hashlib.sha256(here.with_name(name).read_bytes()).hexdigest() for name in names)
     return sys.version, f"numba {version('numba')}", f"numpy {np.__version__}", *files
 
@@ -177,7 +188,7 @@ def _made(routine: Routine) -> bytes:
     from vynapse_numba.entry import entry
 
     text, name = translated(routine, (Argument("int64", 0), Argument("int64", 0), *(routine.arguments or ())))
-    return llvm.object_code(entry(text, name, routine), speed=3, vectorise=True)
+    return llvm.object_code(entry(text, name, routine) + fastcall(routine), speed=3, vectorise=True)
 
 
 def translated(routine: Routine, taken: Sequence[Argument]) -> tuple[str, str]:

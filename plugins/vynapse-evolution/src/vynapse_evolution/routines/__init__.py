@@ -14,7 +14,7 @@ import numpy as np
 
 from vynapse_core import Array, Device, Routine, Run
 
-BYTES = 1 << 17
+BYTES = 1 << 15
 """Bytes of genes that are worth a thread's while."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from vynapse_core import integer_below, routine, word_block
 
 
-@routine("uint64, uint64, int64, float64[:], int64, int64[:]", grain=8192)
+@routine("uint64, uint64, int64, float64[:], int64, int64[:]", grain=512)
 def tournaments(first: Any, last: Any, key0: Any, key1: Any, start: Any, fitness: Any, size: Any, winners: Any) -> None:
     """Write the winners of tournaments, int64 [n]: each of `size` individuals drawn from all of `fitness` [P]."""
     p = len(fitness)
@@ -27,7 +27,7 @@ def tournaments(first: Any, last: Any, key0: Any, key1: Any, start: Any, fitness
         winners[i] = best
 
 
-@routine("float64[:], int64[:], int64[:], int64[:], int64[:], int64[:, :]", grain=8192)
+@routine("float64[:], int64[:], int64[:], int64[:], int64[:], int64[:, :]", grain=2048)
 def couples(
     first: Any, last: Any, fitness: Any, ids: Any, chosen: Any, mothers: Any, fathers: Any, parents: Any
 ) -> None:

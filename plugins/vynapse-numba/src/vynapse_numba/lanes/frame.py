@@ -40,6 +40,10 @@ done:
 exit:
   ret void
 }}
+define i64 @turn(ptr %table, i64 %first, i64 %last) {{
+  call void @kernel(ptr %table) noinline
+  ret i64 0
+}}
 !0 = !{{}}
 !1 = !{{!"branch_weights", i32 1, i32 2000}}
 """

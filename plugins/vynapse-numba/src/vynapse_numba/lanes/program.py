@@ -15,7 +15,7 @@ from vynapse_numba.lanes.layout import Layout
 from vynapse_numba.lanes.machine import Machine
 from vynapse_numba.lanes.scan import batched, can_stay
 from vynapse_numba.llvm import FIRST_USE
-from vynapse_numba.threads import workers
+from vynapse_numba.team import team, worth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from vynapse_numba.lanes.kernel import Text
     from vynapse_numba.lanes.stages import Stages
 
-SMALL = 2_000_000
-"""Operations below which a call is sooner done by one thread than shared out: about 100 µs."""
+GRAIN = 250_000
+"""Operations that are worth a thread's while: about 10 µs."""
 SHARES = 32
 """Shares a thread, at least: one that comes late finds something left to do."""
 LAYOUTS = 8
@@ -158,15 +158,15 @@ class LanesProgram(Program):
             table += (address_of(space), space.strides[0])
         networks, samples, steps = table[:3]
         blocks = -(-networks // self._lanes)
-        shared = self._threads > 1 and blocks * machine.text.work * max(samples, 1) * steps >= SMALL
-        threads = min(self._threads, blocks) if shared else 1
-        table[3] = max(1, blocks // (SHARES * threads)) * self._lanes if shared else networks
+        operations = blocks * machine.text.work * max(samples, 1) * steps
+        shared = blocks > 1 and worth(self._threads, operations, GRAIN)
+        table[3] = max(1, blocks // (SHARES * self._threads)) * self._lanes if shared else networks
         numbers = array("q", table)
         address, _ = numbers.buffer_info()
-        if threads == 1:
-            machine.kernel(address)
+        if shared:
+            team(self._threads).call(machine.turn, address, operations, GRAIN)
         else:
-            workers(threads).run(lambda _: machine.kernel(address), threads)
+            machine.kernel(address)
 
 
 def _leaves(layout: Layout, given: Mapping[str, Array]) -> list[Array]:

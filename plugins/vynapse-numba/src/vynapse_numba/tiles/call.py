@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import ceil
 from typing import Any, TypeVar
@@ -14,10 +14,10 @@ from vynapse_core import Array, Given, GraphError, Node
 from vynapse_numba.threads import Workers
 from vynapse_numba.tiles.bind import Write, concrete
 from vynapse_numba.tiles.lift import lifted
-from vynapse_numba.tiles.memory import Arena, Bound, Layout
+from vynapse_numba.tiles.memory import HEAVY, Arena, Bound, Layout, kernels_work
+from vynapse_numba.tiles.plans import Plan, Step
 from vynapse_numba.tiles.product import Panels, innermost, matmul, pack, ready
 from vynapse_numba.tiles.split import Stage
-from vynapse_numba.tiles.steps import Plan, Step
 from vynapse_numba.tiles.tape import NOW, Tape
 
 T = TypeVar("T")
@@ -53,48 +53,61 @@ class Call:
         """Take what a call is given; in a scan, `moving` are the shared nodes whose values change from step to step."""
         self.plan, self.arguments, self.given, self.outputs = plan, plan.arguments, given, outputs
         self.sized, self.layout, self.workers = sized, sized.layout, workers
-        self.values: list[Any] = [None] * self.plan.slots
+        self.values: list[Any] = plan.known.copy()
         """Shared values by slot."""
         self.sliced: list[tuple[int, Sequence[Array | Panels]]] = []
         """(slot, its value for each block of samples) of the shared ones."""
-        self.packs: Packs = taken(sized.packs) or {}
+        self.packs: Packs = (taken(sized.packs) if sized.packs else None) or {}
         self.moving = moving
         self._rooms: dict[int, Array] = {}
 
-    def run(self) -> None:
-        """Compute what is shared, then tile by tile, and write the outputs."""
+    def run(self, bounds: Sequence[int]) -> None:
+        """Compute what is shared, then tile by tile, and write the outputs; tiles lie between `bounds`."""
         self.share()
-        bounds = borders(self.given.networks, self.layout, self.workers.threads)
-
-        def part(tile: int) -> None:
-            arena = taken(self.sized.arenas) or Arena(self.plan, self.layout)
-            self.tile(arena, bounds[tile], bounds[tile + 1])
-            self.sized.arenas.append(arena)
-
-        self.workers.run(part, len(bounds) - 1)
+        if len(bounds) == 2:
+            self._one(*bounds)
+        else:
+            self.workers.run(lambda tile: self._one(bounds[tile], bounds[tile + 1]), len(bounds) - 1)
         self.finish()
+
+    def _one(self, start: int, stop: int) -> None:
+        arena = taken(self.sized.arenas) or Arena(self.plan, self.layout)
+        self.tile(arena, start, stop)
+        self.sized.arenas.append(arena)
 
     def finish(self) -> None:
         """Leave the room of packed samples to the next call."""
-        if sum(array.nbytes for array in self.packs.values()) <= KEPT:
+        if self.packs and sum(array.nbytes for array in self.packs.values()) <= KEPT:
             self.sized.packs.append(self.packs)
 
     def share(self, tape: Tape = NOW) -> None:
         """Compute what all networks share."""
+        plan = self.plan
+        for slot, array in self.given.shared:
+            self.values[slot] = array
         self.sliced.clear()
-        with np.errstate(all="ignore"):
-            self._share(tape)
-            self._pack(tape)
+        if plan.shares:
+            with np.errstate(all="ignore"):
+                self._share(tape)
+                self._pack(tape)
 
     def tile(self, arena: Arena, start: int, stop: int, tape: Tape = NOW) -> None:
         """Compute the networks from `start` to `stop`."""
+        plan, tile, values = self.plan, slice(start, stop), self.values.copy()
         with np.errstate(all="ignore"):
-            self._tile(arena, start, stop, tape)
+            if plan.split.symbol is not None:
+                self._by_blocks(arena, tile, values, plan.split.symbol, tape)
+            else:
+                for slot, array in self.given.own:
+                    values[slot] = array[tile]
+                for name, slot in plan.direct.items():
+                    values[slot] = self.outputs[name][tile]
+                self._compute(arena.frame(stop - start, 0).once, values, self.given.sizes, tape)
+            for name, i in plan.whole:
+                self._put(name, i, values, (tile,), tape)
 
     def _share(self, tape: Tape) -> None:
         nodes, sizes, values = self.arguments.live.nodes, self.given.sizes, self.values
-        for slot, array in (*self.arguments.constants, *self.given.shared):
-            values[slot] = array
         for entry in self.plan.shared:
             i = entry if isinstance(entry, int) else entry.nodes[0]
             try:
@@ -104,11 +117,10 @@ class Call:
                     self._shared_chain(entry, tape)
             except Exception as error:
                 raise _failed(nodes[i], error) from error
-        for name, i in self.arguments.live.outputs.items():
-            if not self.arguments.varying[i]:
-                self.arguments.check_value(name, values[i], self.outputs[name].shape[1:])
-                self._tape(i, tape).copy(self.outputs[name], values[i])
-        if self.plan.split.symbol is not None:
+        for name, i in self.plan.common:
+            self.arguments.check_value(name, values[i], self.outputs[name].shape[1:])
+            self._tape(i, tape).copy(self.outputs[name], values[i])
+        if self.plan.cut and self.plan.split.symbol is not None:
             self._cut(sizes[self.plan.split.symbol], tape)
 
     def _tape(self, i: int, tape: Tape) -> Tape:
@@ -155,13 +167,7 @@ class Call:
 
     def _cut(self, samples: int, tape: Tape) -> None:
         """Cut the shared values that have samples into blocks, samples innermost for what is computed so."""
-        axes = self.plan.split.axes
-        read = {o for step in self.plan.steps for o in step.operands if o < len(axes)}
-        read -= {packed.node for packed in self.plan.packed} - read
-        for slot in sorted(read):
-            axis = axes[slot]
-            if axis is None or self.arguments.varying[slot]:
-                continue
+        for slot, axis in self.plan.cut:
             kept, value = self._tape(slot, tape), self.values[slot]
             blocks = [innermost(value[cut], axis, kept) for cut in self._cuts(axis, samples)]
             self.sliced.append((slot, blocks))
@@ -206,80 +212,73 @@ class Call:
                 panels = [Panels(self.packs[packed.slot, at]) for at in range(self.layout.blocks)]
                 self.sliced.append((packed.slot, panels))
 
-    def _tile(self, arena: Arena, start: int, stop: int, tape: Tape) -> None:
-        symbol, axes = self.plan.split.symbol, self.plan.split.axes
-        values = self.values.copy()
+    def _by_blocks(self, arena: Arena, tile: slice, values: list[Any], symbol: str, tape: Tape) -> None:
+        """Compute a tile a block of samples at a time."""
+        plan, given, layout = self.plan, self.given, self.layout
+        axes, stages, count = plan.split.axes, plan.split.stages, tile.stop - tile.start
         sampled: list[tuple[int, int, Array]] = []
-        for slot, array in self.given.own:
-            axis = None if symbol is None else axes[slot]
+        for slot, array in given.own:
+            axis = axes[slot]
             if axis is None:
-                values[slot] = array[start:stop]
+                values[slot] = array[tile]
             else:
-                sampled.append((slot, axis, array[start:stop]))
-        targets = [(slot, self.arguments.live.outputs[name], name) for name, slot in self.plan.direct.items()]
-        blockwise = []
-        for slot, i, name in targets:
-            target = self.outputs[name][start:stop]
-            if self.plan.split.stages[i] is Stage.EACH:
-                blockwise.append((slot, axes[i] or 0, target))
+                sampled.append((slot, axis, array[tile]))
+        for name, slot in plan.direct.items():
+            i, target = self.arguments.live.outputs[name], self.outputs[name][tile]
+            if stages[i] is Stage.EACH:
+                sampled.append((slot, axes[i] or 0, target))
             else:
                 values[slot] = target
-        sampled += blockwise
-        block, samples = self.layout.block, 0 if symbol is None else self.given.sizes[symbol]
-        frame = arena.frame(stop - start, min(block, samples))
-        self._compute(frame.once, values, tape)
-        for at in range(self.layout.blocks):
-            low, high = at * block, min((at + 1) * block, samples)
-            frame = arena.frame(stop - start, high - low)
+        samples = given.sizes[symbol]
+        frame = arena.frame(count, min(layout.block, samples))
+        self._compute(frame.once, values, given.sizes, tape)
+        for at in range(layout.blocks):
+            low, high = at * layout.block, min((at + 1) * layout.block, samples)
+            frame = arena.frame(count, high - low)
             for slot, axis, array in sampled:
                 values[slot] = array[(slice(None),) * (axis + 1) + (slice(low, high),)]
             for slot, parts in self.sliced:
                 values[slot] = parts[at]
-            self._compute(frame.more if at else frame.first, values, tape)
-            self._put(Stage.EACH, values, start, stop, slice(low, high), tape)
-        self._compute(frame.after, values, tape)
-        self._put(None, values, start, stop, slice(None), tape)
+            self._compute(frame.more if at else frame.first, values, {**given.sizes, symbol: high - low}, tape)
+            for name, i, axis in plan.blockwise:
+                self._put(name, i, values, (tile, *(slice(None),) * axis, slice(low, high)), tape)
+        self._compute(frame.after, values, given.sizes, tape)
 
-    def _put(self, stage: Stage | None, values: list[Any], start: int, stop: int, samples: slice, tape: Tape) -> None:
-        """Write the outputs of a block, or those that are whole."""
-        stages, axes = self.plan.split.stages, self.plan.split.axes
-        for name, i in self.arguments.live.outputs.items():
-            if (
-                name in self.plan.direct
-                or stages[i] is Stage.SHARED
-                or (stages[i] is Stage.EACH) != (stage is Stage.EACH)
-            ):
-                continue
-            target, value = self.outputs[name][start:stop], values[i]
-            if stage is Stage.EACH:
-                target = target[(slice(None),) * ((axes[i] or 0) + 1) + (samples,)]
-            if value.shape != target.shape or value.dtype != target.dtype:
-                self.arguments.check_value(name, value[0], target.shape[1:])
-            tape.copy(target, value)
+    def _put(self, name: str, i: int, values: list[Any], place: tuple[slice, ...], tape: Tape) -> None:
+        """Write a value to its place in an output."""
+        target, value = self.outputs[name][place], values[i]
+        if value.shape != target.shape or value.dtype != target.dtype:
+            self.arguments.check_value(name, value[0], target.shape[1:])
+        tape.copy(target, value)
 
-    def _compute(self, steps: list[Bound], values: list[Any], tape: Tape) -> None:
+    def _compute(self, steps: list[Bound], values: list[Any], sizes: Mapping[str, int], tape: Tape) -> None:
         node = -1
         try:
             for bound in steps:
-                node, outs = bound.nodes[0], bound.outs
+                node, write = bound.nodes[0], bound.write
+                outs: Sequence[Array | None] = bound.outs
                 if bound.slots:
-                    outs = tuple(out if slot < 0 else values[slot] for out, slot in zip(outs, bound.slots, strict=True))
-                operands = [values[o] for o in bound.operands]
+                    outs = [out if slot < 0 else values[slot] for out, slot in zip(outs, bound.slots, strict=True)]
+                operands = map(values.__getitem__, bound.operands)
                 if bound.chain:
-                    bound.write(outs, *operands, tape=tape)
+                    write(outs, *operands, tape=tape)
                     for i, out in zip(bound.nodes, outs, strict=True):
                         values[i] = out
                 elif bound.native:
-                    values[node] = bound.write(outs[0], *operands, tape=tape)
-                elif tape.records:
-                    write = partial(self._written, node, bound.write, outs[0], operands)
-                    values[node] = tape.value(write, operands if bound.view else ())
+                    values[node] = write(outs[0], *operands, tape=tape)
                 else:
-                    values[node] = bound.write(outs[0], *operands)
+                    if bound.by_kernel:
+                        write = partial(write, sizes=sizes)
+                    if tape.records:
+                        given = tuple(operands)
+                        again = partial(self._written, node, write, outs[0], given)
+                        values[node] = tape.value(again, given if bound.view else ())
+                    else:
+                        values[node] = write(outs[0], *operands)
         except Exception as error:
             raise _failed(self.arguments.live.nodes[node], error) from error
 
-    def _written(self, node: int, write: Write, out: Array | None, operands: list[Array]) -> Array:
+    def _written(self, node: int, write: Write, out: Array | None, operands: Sequence[Array]) -> Array:
         try:
             value: Array = write(out, *operands)
         except Exception as error:
@@ -287,10 +286,11 @@ class Call:
         return value
 
 
-def borders(networks: int, layout: Layout, threads: int) -> list[int]:
+def borders(plan: Plan, given: Given, layout: Layout, threads: int) -> list[int]:
     """Return where tiles begin, and where the last ends: as many for each thread that is worth its waking up."""
-    tiles = ceil(networks / layout.networks)
-    if networks > layout.light:
+    networks = given.networks
+    tiles = max(1, ceil(networks / layout.networks))
+    if networks > layout.light or networks * kernels_work(plan, given.sizes) > HEAVY:
         tiles = min(ceil(tiles / threads) * threads, networks)
     return [networks * tile // tiles for tile in range(tiles + 1)]
 

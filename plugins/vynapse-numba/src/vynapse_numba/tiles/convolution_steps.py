@@ -11,11 +11,11 @@ from functools import lru_cache
 import numpy as np
 
 from vynapse_core import Array
+from vynapse_numba.addresses import address_of
 from vynapse_numba.tiles.bind import Bind
 from vynapse_numba.tiles.convolution_call import Called, Described, images, network, shaped
 from vynapse_numba.tiles.convolution_machine import machine
 from vynapse_numba.tiles.convolution_runs import Lists, Window, backward, forward, offsets, stretches
-from vynapse_numba.tiles.product import address
 from vynapse_numba.tiles.tape import Rows, Tape
 
 SLOW = 16.0
@@ -81,11 +81,11 @@ def _listed(a: Array, b: Array, c: Array, bias: Array | None, steps: tuple[int, 
     table = array(
         "q",
         (
-            len(c), *c.shape[1:3], len(runs), address(runs), address(lists.terms),
-            address(a), network(a), ag, am,
-            address(b), network(b), b.strides[1],
-            address(c), *c.strides[:3],
-            *((0,) * 4 if bias is None else (address(bias), network(bias), *bias.strides[1:])),
+            len(c), *c.shape[1:3], len(runs), address_of(runs), address_of(lists.terms),
+            address_of(a), network(a), ag, am,
+            address_of(b), network(b), b.strides[1],
+            address_of(c), *c.strides[:3],
+            *((0,) * 4 if bias is None else (address_of(bias), network(bias), *bias.strides[1:])),
         ),
     )  # fmt: skip
     work = 2.0 * len(c) * c.shape[1] * c.shape[2] * lists.count
@@ -109,10 +109,10 @@ def weights_step(layer: Layer, own_slopes: bool, own_x: bool) -> Bind:
         table = array(
             "q",
             (
-                *c.shape[:3], len(runs), address(runs), address(terms), c.shape[3],
-                address(g), network(g), *g.strides[1:3],
-                address(b), network(b), b.strides[1],
-                address(c), *c.strides, add,
+                *c.shape[:3], len(runs), address_of(runs), address_of(terms), c.shape[3],
+                address_of(g), network(g), *g.strides[1:3],
+                address_of(b), network(b), b.strides[1],
+                address_of(c), *c.strides, add,
             ),
         )  # fmt: skip
         # rows are cut where blocks of them end whatever the number of rows
@@ -137,8 +137,8 @@ def sums_step(shape: tuple[int, ...], own: bool) -> Bind:
         table = array(
             "q",
             (
-                *c.shape, lines, columns, address(given), network(given), given.strides[1], along,
-                address(c), *c.strides, add,
+                *c.shape, lines, columns, address_of(given), network(given), given.strides[1], along,
+                address_of(c), *c.strides, add,
             ),
         )  # fmt: skip
         rows = Rows(shape[0], 1, ((4, given.strides[1]), (8, c.strides[1])), 1, SLOW * given.size)

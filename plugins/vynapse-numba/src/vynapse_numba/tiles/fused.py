@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import Arguments, Array
+from vynapse_numba.addresses import address_of
 from vynapse_numba.cache import kept
 from vynapse_numba.lanes.machine import lanes
 from vynapse_numba.llvm import loaded, object_code, processor
 from vynapse_numba.tiles.bind import concrete
 from vynapse_numba.tiles.chains import NETWORKS, Chain, Leaf
 from vynapse_numba.tiles.passes import ADD, HEAD, STREAM, written
-from vynapse_numba.tiles.product import address
 from vynapse_numba.tiles.tape import NOW, Rows, Tape
 
 Compute = Callable[..., None]
@@ -84,14 +84,15 @@ class _Call:
         self._address = self._table.buffer_info()[0]
         self._head = head
         self._empty = fused.largest and 0 in head[1:2] + head[HEAD:]
+        self._first = HEAD + self._rank
+        """Where the table has the address of the first array."""
         self._strides: list[Any] = [None] * len(fused.arrays)
         self._copies: dict[int, Array] = {}
 
     def __call__(self, results: Sequence[Array], *leaves: Array, add: bool = False, tape: Tape = NOW) -> None:
-        table, width, strides = self._table, self._width, self._strides
+        table, strides, at, width = self._table, self._strides, self._first, self._width
         if self._empty:
             raise ValueError("there is no largest of no numbers: an axis that a maximum goes over has size 0")
-        at = HEAD + self._rank
         changed = False
         for k, x in enumerate((*leaves, *results)):
             if x.strides != strides[k]:
@@ -100,7 +101,7 @@ class _Call:
             if k in self._copies:
                 tape.copy(self._copies[k], x)
                 x = self._copies[k]
-            table[at] = x.__array_interface__["data"][0]
+            table[at] = address_of(x)
             at += width
         if changed and self._fused.joins:
             self._join()
@@ -118,7 +119,7 @@ class _Call:
         if count != 1 or not fused.along:
             return None
         work = float(length * prod(sizes) * fused.members)
-        places = [HEAD + self._rank + k * width for k in range(len(fused.arrays))]
+        places = range(self._first, len(table), width)
         if fused.along == LENGTH and (fused.by_columns or not sizes or sizes[0] < FEW):
             moves = [
                 (at, size * (leaf.vector is not None)) for at, (leaf, _, size) in zip(places, fused.arrays, strict=True)
@@ -133,7 +134,7 @@ class _Call:
         length = self._length
         for axis in range(rank, -1, -1):
             for k, (leaf, _, size) in enumerate(self._fused.arrays):
-                stride = table[HEAD + rank + k * width + 1 + axis]
+                stride = table[self._first + k * width + 1 + axis]
                 if stride != (0 if leaf.vector is None else length * size) and sizes[axis] != 1:
                     break
             else:
@@ -150,10 +151,10 @@ class _Call:
         self._copies.pop(k, None)
         self._strides[k] = x.strides
         axis = _axis(leaf, varies)
-        if axis is not None and self._length > 1 and (x.strides[axis] != size or address(x) % size):
+        if axis is not None and self._length > 1 and (x.strides[axis] != size or address_of(x) % size):
             moved = np.empty(np.moveaxis(x, axis, -1).shape, x.dtype)
             self._copies[k] = x = np.moveaxis(moved, -1, axis)
-        start = HEAD + self._rank + k * self._width + 1
+        start = self._first + k * self._width + 1
         along = [x.strides[0] if varies and leaf.vector != NETWORKS else 0]
         along += [0 if axis is None else x.strides[axis + varies] for axis in leaf.rows]
         for entry in range(1 + self._rank):

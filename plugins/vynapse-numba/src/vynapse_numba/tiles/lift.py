@@ -184,14 +184,15 @@ def _network_by_network(node: Node, operands: Sequence[Node], varies: Sequence[b
 
 
 def _by_kernel(node: Node, varies: Sequence[bool], kernel: Kernel) -> Bind:
-    def bind(n: int, sizes: Mapping[str, int]) -> Write:
-        def write(out: Array, *xs: Array) -> Array:
-            lead = [x if own else x[None] for x, own in zip(xs, varies, strict=True)]
-            return np.asarray(kernel(lead, node.attributes, sizes))
+    attributes, shared = node.attributes, [at for at, own in enumerate(varies) if not own]
 
-        return write
+    def write(out: Array, *xs: Array, sizes: Mapping[str, int]) -> Array:
+        operands = list(xs)
+        for at in shared:
+            operands[at] = operands[at][None]
+        return np.asarray(kernel(operands, attributes, sizes))
 
-    return bind
+    return lambda n, sizes: write
 
 
 _LIFTS: dict[str, Lift] = {

@@ -17,9 +17,9 @@ import numpy as np
 from vynapse_core import Array
 from vynapse_numba.tiles.bind import Write, concrete
 from vynapse_numba.tiles.chains import Chain
+from vynapse_numba.tiles.plans import Plan, Step
 from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.split import Stage
-from vynapse_numba.tiles.steps import Plan, Step
 
 TILE = 2**21
 """Bytes of values that a tile may have: a second-level cache. Fewer networks would read the samples more often."""
@@ -27,6 +27,8 @@ MOST = 4096
 """Most networks of a tile."""
 LIGHT = 2**18
 """Bytes of values, without products, that are computed sooner than another thread wakes up."""
+HEAVY = 2**23
+"""Work of kernels, as `kernels_work` counts it, from which another thread is worth waking up: about 0.2 ms."""
 ROW = 2**15
 """Most numbers of one value of one network: enough to hide what a call of NumPy costs."""
 PANEL = 2**18
@@ -50,6 +52,7 @@ class Layout:
     """How the values of one set of sizes are stored."""
 
     sizes: Mapping[str, int]
+    """Of the symbols that steps are bound to."""
     block: int
     """Samples of a block."""
     blocks: int
@@ -75,6 +78,19 @@ def layout(plan: Plan, sizes: Mapping[str, int]) -> Layout:
     products = any(node.op == "matmul" for node in live.nodes)
     light = 0 if products else LIGHT // max(sum(sized) * blocks + written, 1)
     return Layout(sizes, block, blocks, place, sized, max(1, min(MOST, TILE // max(sum(sized), 1))), light)
+
+
+def kernels_work(plan: Plan, sizes: Mapping[str, int]) -> int:
+    """Return about how much work plugins' kernels have with a network: each of its numbers is read for each result.
+
+    Results are computed in vectors; to read a number for the first time takes as long as for 32 of them.
+    """
+    nodes, varying, work = plan.arguments.live.nodes, plan.arguments.varying, 0
+    for step in plan.steps:
+        if step.by_kernel:
+            own = [prod(concrete(nodes[o].shape, sizes)) for o in step.operands if varying[o]]
+            work += sum(own) * (32 + sum(prod(concrete(nodes[i].shape, sizes)) for i in step.nodes))
+    return work
 
 
 def _blocks(plan: Plan, sizes: Mapping[str, int]) -> tuple[int, int]:
@@ -240,6 +256,7 @@ class Bound:
     chain: bool
     native: bool
     view: bool
+    by_kernel: bool
 
 
 @dataclass(frozen=True)
@@ -283,7 +300,8 @@ class Arena:
             outs = tuple(self._array(i, networks, sizes) for i in step.nodes)
             slots = tuple(direct.get(i, -1) for i in step.nodes)
             slots = slots if max(slots) >= 0 else ()
-            bound = Bound(write, step.nodes, outs, slots, step.operands, step.chain is not None, step.native, step.view)
+            kind = (step.chain is not None, step.native, step.view, step.by_kernel)
+            bound = Bound(write, step.nodes, outs, slots, step.operands, *kind)
             lists[step.stage].append(bound)
             if step.chain is not None and step.stage is Stage.EACH:
                 frame.more.append(replace(bound, write=partial(write, add=True)))

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from vynapse_core import Array
+from vynapse_numba.addresses import address_of
 from vynapse_numba.lanes.code import Code
 from vynapse_numba.tiles.flow import Flow
 from vynapse_numba.tiles.machine import movers
-from vynapse_numba.tiles.product import address
 from vynapse_numba.tiles.tape import Native, Rows
 
 _AXES = 4
@@ -36,9 +36,11 @@ def gathering(source: Array, rows: Array, first: int, step: int, out: Array) -> 
     """
     size = out[0].nbytes if len(out) else 0
     count, left = rows.shape[1], max(-(-(len(rows) - first) // step), 0)
-    at = address(rows) + first * rows.strides[0]
+    at = address_of(rows) + first * rows.strides[0]
     moved = step * rows.strides[0]
-    table = array("q", (at, count, moved, left, address(source), source.strides[0], size, address(out), out.strides[0]))
+    table = array(
+        "q", (at, count, moved, left, address_of(source), source.strides[0], size, address_of(out), out.strides[0])
+    )
     cut = Rows(count, 1, ((0, rows.itemsize), (7, out.strides[0])), 1, 16.0 * out.nbytes)
     return Native(movers().gather, table, (source, rows, out), (out,), cut)
 
@@ -67,7 +69,7 @@ def copying(out: Array, x: Array, advance: int = 0) -> Native | None:
     sizes, writing, reading = zip(*[(1, 0, 0)] * (_AXES - len(left)), *left[::-1], strict=True)
     table = array(
         "q",
-        (unit, *sizes, address(x), *reading, advance, address(out), *writing),
+        (unit, *sizes, address_of(x), *reading, advance, address_of(out), *writing),
     )
     return Native(movers().copy, table, (x, out), (out,))
 

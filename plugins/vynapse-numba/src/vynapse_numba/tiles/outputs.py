@@ -12,7 +12,8 @@ from math import prod
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.tiles.product import address, aligned
+from vynapse_numba.addresses import address_of
+from vynapse_numba.tiles.product import aligned
 
 LEAST = 2**20
 """Bytes of an output from which its memory is kept; the allocator keeps smaller pieces by itself."""
@@ -26,13 +27,12 @@ class Outputs:
     def __init__(self) -> None:
         self._unused: list[Array] = []
 
-    def array(self, shape: tuple[int, ...], dtype: str) -> Array:
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
         """Return an array that nobody else has; its contents are of no meaning."""
-        kind = np.dtype(dtype)
-        size = prod(shape) * kind.itemsize
+        size = prod(shape) * dtype.itemsize
         if size < LEAST:
-            return np.empty(shape, kind)
-        owner = _Owner(self._taken(size), shape, kind)
+            return np.empty(shape, dtype)
+        owner = _Owner(self._taken(size), shape, dtype)
         weakref.finalize(owner, _given_back, self._unused, owner.memory).atexit = False
         return np.asarray(owner)
 
@@ -57,5 +57,5 @@ class _Owner:
     def __init__(self, memory: Array, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         self.memory = memory
         self.__array_interface__ = {
-            "version": 3, "data": (address(memory), False), "shape": shape, "typestr": dtype.str,
+            "version": 3, "data": (address_of(memory), False), "shape": shape, "typestr": dtype.str,
         }  # fmt: skip

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.tiles.product import address, aligned
+from vynapse_numba.addresses import address_of
+from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.tape import Native
+from vynapse_numba.waiting import with_pauses
 
 LINE = 8
 """Numbers of a cache line: threads that write to one line slow each other down."""
@@ -26,12 +28,6 @@ Item = Sequence[Native]
 Phase = Sequence[Item]
 _SPINS = 300
 """Looks at a counter before a waiting thread offers its processor to others."""
-_HINTS = {
-    "x86_64": ("llvm.x86.sse2.pause", "", ""),
-    "aarch64": ("llvm.aarch64.hint", "i32", "i32 1"),
-    "arm64": ("llvm.aarch64.hint", "i32", "i32 1"),
-}
-"""How a processor is told that a loop only waits: an intrinsic function, its types, its arguments."""
 
 PLAY = """
 define void @play(i64 %table, i64 %low, i64 %high, i64 %me, i64 %threads) {
@@ -207,10 +203,7 @@ def player(machine: str) -> str:
 
     `machine` is the first part of LLVM's name of the platform, such as `x86_64`.
     """
-    name, kinds, given = _HINTS.get(machine, ("", "", ""))
-    pause = f"call void @{name}({given})" if name else ""
-    declared = f"declare void @{name}({kinds})" if name else ""
-    return f"{PLAY.replace('PAUSE', pause).replace('SPINS', str(_SPINS))}\n{declared}\n"
+    return with_pauses(PLAY.replace("SPINS", str(_SPINS)), machine)
 
 
 class Score:
@@ -253,4 +246,4 @@ class Score:
         for at, line in enumerate(lines):
             room[at, : len(line)] = line
         self._held.append(room)
-        return address(room)
+        return address_of(room)

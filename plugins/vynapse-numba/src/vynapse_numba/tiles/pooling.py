@@ -14,6 +14,7 @@ from functools import cache
 from math import prod
 
 from vynapse_core import Array, Node
+from vynapse_numba.addresses import address_of
 from vynapse_numba.cache import kept
 from vynapse_numba.llvm import FIRST_USE, loaded, object_code, processor
 from vynapse_numba.tiles.convolution import windowed
@@ -22,7 +23,6 @@ from vynapse_numba.tiles.convolution_runs import Window
 from vynapse_numba.tiles.machine import FLOATS
 from vynapse_numba.tiles.micro import registers
 from vynapse_numba.tiles.pooling_code import MOST_TAPS, Kind, pooling
-from vynapse_numba.tiles.product import address
 from vynapse_numba.tiles.tape import Rows, Tape
 
 WORK = 16.0
@@ -175,7 +175,7 @@ def _found(
         given = [images(x, one, (channels, *shape), tape) for x, one, shape in zip(xs, own, shapes, strict=True)]
         target = images(out, True, (channels, *result), tape)
         arrays = [*given, target]
-        parts = [entry for x in arrays for entry in (address(x), network(x), *x.strides[1:-1])]
+        parts = [entry for x in arrays for entry in (address_of(x), network(x), *x.strides[1:-1])]
         table = array("q", (len(target), channels, target.shape[-1], *parts))
         width = target.ndim
         places = [3 + at * width for at in range(len(arrays))]

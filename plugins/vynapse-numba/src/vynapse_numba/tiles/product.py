@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vynapse_core import Array
+from vynapse_numba.addresses import address_of
 from vynapse_numba.tiles.machine import machine
 from vynapse_numba.tiles.micro import registers
 from vynapse_numba.tiles.tape import NOW, Rows, Tape
@@ -43,7 +44,7 @@ def product(
     count, m, n = c.shape
     start, at_bias, biasn, step = FROM_C if add else FROM_0, 0, 0, 0
     if bias is not None:
-        start, at_bias, step = FROM_BIAS, address(bias), bias.strides[1]
+        start, at_bias, step = FROM_BIAS, address_of(bias), bias.strides[1]
         biasn = bias.strides[0] if len(bias) > 1 else 0
     an, am, ak = a.strides
     bn, bk, _ = b.strides
@@ -52,9 +53,9 @@ def product(
         "q",
         (
             count, m, n, a.shape[2],
-            address(a), an if len(a) > 1 else 0, am, ak,
-            address(b), bn if len(b) > 1 else 0, bk,
-            address(c), cn, cm,
+            address_of(a), an if len(a) > 1 else 0, am, ak,
+            address_of(b), bn if len(b) > 1 else 0, bk,
+            address_of(c), cn, cm,
             at_bias, biasn, step, start, packed,
         ),
     )  # fmt: skip
@@ -69,12 +70,6 @@ class Panels(NamedTuple):
     """A matrix in the order in which `product` reads it."""
 
     array: Array
-
-
-def address(x: Array) -> int:
-    """Return where the first element of x lies."""
-    address: int = x.__array_interface__["data"][0]
-    return address
 
 
 def pack(b: Array, room: Array | None = None, tape: Tape = NOW) -> Array:
@@ -105,7 +100,7 @@ def pack(b: Array, room: Array | None = None, tape: Tape = NOW) -> Array:
 
 def ready(b: Array) -> bool:
     """Whether `product` reads b [k, n] as fast where it lies: few long rows, each from a cache line's start."""
-    return side_by_side(b) and len(b) <= FEW and b.strides[0] % 64 == 0 and address(b) % 64 == 0
+    return side_by_side(b) and len(b) <= FEW and b.strides[0] % 64 == 0 and address_of(b) % 64 == 0
 
 
 def turn(x: Array, out: Array, padded: bool = False, tape: Tape = NOW) -> None:
@@ -114,7 +109,7 @@ def turn(x: Array, out: Array, padded: bool = False, tape: Tape = NOW) -> None:
     Neighbours along the last axes lie side by side.
     """
     (count, rows, columns), xs, outs = x.shape, x.strides, out.strides
-    table = array("q", (count, rows, columns, address(x), xs[0], xs[1], address(out), outs[0], outs[1], padded))
+    table = array("q", (count, rows, columns, address_of(x), xs[0], xs[1], address_of(out), outs[0], outs[1], padded))
     cut = Rows(rows, 1, ((3, xs[1]), (6, x.itemsize)), registers().bytes // x.itemsize, 8.0 * x.size)
     tape.kernel(machine().turn[x.dtype.char], table, x, out, writes=(out,), rows=cut if count == 1 else None)
 
@@ -135,7 +130,7 @@ def innermost(x: Array, axis: int, tape: Tape = NOW) -> Array:
 def aligned(size: int) -> Array:
     """Return an array of so many bytes that starts a cache line: a vector that straddles two costs two loads."""
     room = np.empty(size + 64, np.uint8)
-    start = -address(room) % 64
+    start = -address_of(room) % 64
     return room[start : start + size]
 
 

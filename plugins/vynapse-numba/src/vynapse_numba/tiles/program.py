@@ -4,15 +4,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
 
 from vynapse_core import Arguments, Array, Given, Kernel, Program
 from vynapse_numba.threads import workers
 from vynapse_numba.tiles.bind import concrete
-from vynapse_numba.tiles.call import Call, Sized
+from vynapse_numba.tiles.call import Call, Sized, borders
 from vynapse_numba.tiles.memory import layout
 from vynapse_numba.tiles.outputs import Outputs
 from vynapse_numba.tiles.scan import carried, repeated
 from vynapse_numba.tiles.steps import plan
+
+KNOWN = 64
+"""Most combinations of shapes for which a program keeps what follows from them."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What follows from the shapes of a call's arrays."""
+
+    told: Mapping[str, int]
+    """The sizes, the object that `Arguments.check` tells for such shapes: while it is kept, no other has its id."""
+    sized: Sized
+    outputs: tuple[tuple[str, tuple[int, ...], np.dtype[np.generic]], ...]
+    """(name, shape, dtype)."""
+    bounds: list[int]
+    """Where tiles begin, and where the last ends."""
 
 
 class Tiles(Program):
@@ -25,6 +44,8 @@ class Tiles(Program):
         self._threads = threads
         self._plan = plan(arguments, kernels)
         self._sized: Sized | None = None
+        self._ready: dict[int, _Ready] = {}
+        """By the id of the sizes."""
         self._outputs = Outputs()
 
     def __call__(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -33,14 +54,10 @@ class Tiles(Program):
         Raises ValueError for an array that is missing, unknown, or not of the shape and dtype the graph says.
         """
         given = self._arguments.check(arrays, inputs)
-        sized = self._for(given)
-        nodes = self._arguments.live.nodes
-        outputs = {
-            name: self._outputs.array((given.networks, *concrete(nodes[i].shape, given.sizes)), nodes[i].dtype)
-            for name, i in self._arguments.live.outputs.items()
-        }
+        ready = self._for(given)
+        outputs = {name: self._outputs.array(shape, dtype) for name, shape, dtype in ready.outputs}
         if given.networks:
-            Call(self._plan, given, outputs, sized, workers(self._threads)).run()
+            Call(self._plan, given, outputs, ready.sized, workers(self._threads)).run(ready.bounds)
         return outputs
 
     def scan(
@@ -60,11 +77,25 @@ class Tiles(Program):
         if not given.networks:
             return super().scan(arrays, inputs, batches, carry, steps)
         samples = {name: (inputs[name], rows) for name, rows in batches.items()}
-        return repeated(self._plan, given, samples, carry, count, self._for(given), workers(self._threads))
+        ready = self._for(given)
+        return repeated(self._plan, given, samples, carry, count, ready.sized, ready.bounds, workers(self._threads))
 
-    def _for(self, given: Given) -> Sized:
-        """Return what is kept for arrays of such sizes."""
-        sized = self._sized
-        if sized is None or sized.layout.sizes != given.sizes:
-            self._sized = sized = Sized(layout(self._plan, given.sizes))
-        return sized
+    def _for(self, given: Given) -> _Ready:
+        """Return what is kept for arrays of such shapes."""
+        ready = self._ready.get(id(given.sizes))
+        if ready is None:
+            live, sizes = self._arguments.live, {dim: given.sizes[dim] for dim in self._plan.symbols}
+            sized = self._sized
+            if sized is None or sized.layout.sizes != sizes:
+                self._sized = sized = Sized(layout(self._plan, sizes))
+                # what belongs to other buffers goes with them
+                self._ready = {}
+            if len(self._ready) >= KNOWN:
+                self._ready.clear()
+            outputs = tuple(
+                (name, (given.networks, *concrete(live.nodes[i].shape, given.sizes)), np.dtype(live.nodes[i].dtype))
+                for name, i in live.outputs.items()
+            )
+            bounds = borders(self._plan, given, sized.layout, self._threads)
+            self._ready[id(given.sizes)] = ready = _Ready(given.sizes, sized, outputs, bounds)
+        return ready

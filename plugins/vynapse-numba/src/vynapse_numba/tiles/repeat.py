@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 from vynapse_numba.threads import Workers, processors
 from vynapse_numba.tiles.machine import movers
 from vynapse_numba.tiles.player import Score
 from vynapse_numba.tiles.schedule import effort, phases
 from vynapse_numba.tiles.tape import Native
+from vynapse_numba.waiting import give_way
 
 STRETCH = 0.05
 """Seconds after which an interruption is looked for."""
@@ -33,7 +33,7 @@ class Half:
 
 def play(halves: Sequence[Half], steps: int, workers: Workers, threads: int) -> None:
     """Repeat two halves in turn, `steps` in all, on up to so many threads."""
-    score = Score([(phases(half.natives), phases(half.ahead)) for half in halves], _give_way())
+    score = Score([(phases(half.natives), phases(half.ahead)) for half in halves], give_way())
     heavy = min(effort(half.natives) for half in halves) >= LIGHT
     # threads that wait for each other are of no use without a processor each
     count = min(threads, processors()) if heavy else 1
@@ -49,13 +49,3 @@ def play(halves: Sequence[Half], steps: int, workers: Workers, threads: int) -> 
 
 def _stretch(score: Score, low: int, high: int, threads: int, me: int) -> None:
     movers().play(score.address, low, high, me, threads)
-
-
-@cache
-def _give_way() -> int:
-    """Return the address of the function by which a thread offers its processor to others, 0 where there is none."""
-    try:
-        function = ctypes.CDLL(None).sched_yield
-    except (AttributeError, OSError, TypeError):
-        return 0
-    return ctypes.cast(function, ctypes.c_void_p).value or 0

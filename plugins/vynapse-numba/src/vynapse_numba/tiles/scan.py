@@ -8,7 +8,7 @@ one to read it, else in two in turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,12 @@ import numpy as np
 from vynapse_core import Arguments, Array, Given
 from vynapse_numba.threads import Workers
 from vynapse_numba.tiles.bind import concrete
-from vynapse_numba.tiles.call import Call, Sized, borders, taken
+from vynapse_numba.tiles.call import Call, Sized, taken
 from vynapse_numba.tiles.memory import Arena, rewritable
 from vynapse_numba.tiles.moves import copying, gathering
+from vynapse_numba.tiles.plans import Plan
 from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.repeat import Half, play
-from vynapse_numba.tiles.steps import Plan
 from vynapse_numba.tiles.tape import NOW, Native, Tape
 
 Samples = Mapping[str, tuple[Array, Array]]
@@ -52,11 +52,12 @@ def repeated(
     carry: Mapping[str, str],
     steps: int,
     sized: Sized,
+    bounds: Sequence[int],
     workers: Workers,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the parameters after the last step, {name: [P, ...]}, and the other outputs, {name: [steps, P, ...]}.
 
-    Raises IndexError for a batch outside the samples.
+    Tiles lie between `bounds`. Raises IndexError for a batch outside the samples.
     """
     live = plan.arguments.live
 
@@ -69,7 +70,6 @@ def repeated(
     second = {i: array if i in alone else np.empty_like(array) for i, array in first.items()}
     places = [first, second]
     seen = {name: empty(i, steps) for name, i in live.outputs.items() if name not in carry}
-    bounds = borders(given.networks, sized.layout, workers.threads)
     threads = workers.threads if len(bounds) == 2 else 1
 
     def part(tile: int) -> None:

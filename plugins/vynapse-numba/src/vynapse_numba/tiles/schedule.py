@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vynapse_core import Array
+from vynapse_numba.addresses import address_of
 from vynapse_numba.tiles.player import Item, Phase
-from vynapse_numba.tiles.product import address
 from vynapse_numba.tiles.tape import Native, Rows
 
 UNIT = 2.0**19
@@ -114,7 +114,7 @@ def _row_by_row(product: Native, reader: Native) -> int | None:
     if len(product.writes) != 1:
         return None
     (result,) = product.writes
-    start = address(result)
+    start = address_of(result)
     stride = next((stride for entry, stride in made.moves if product.table[entry] == start), 0)
     # the rows must be all there is of the result, one after the other
     if not stride or stride * made.count != result.nbytes or stride % factor:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from vynapse_core import Arguments, Array, Kernel, Node
-from vynapse_numba.tiles.bind import Bind, Write
+from vynapse_numba.tiles.bind import Write
 from vynapse_numba.tiles.chains import NETWORKS, Chain, Chains
 from vynapse_numba.tiles.convolution import convolution
 from vynapse_numba.tiles.elementwise import IN_PLACE
 from vynapse_numba.tiles.fused import Fused, fused
 from vynapse_numba.tiles.lift import LIFTED, OWN, lifted
+from vynapse_numba.tiles.plans import Packed, Plan, Step
 from vynapse_numba.tiles.pooling import pool
 from vynapse_numba.tiles.product import Panels, dense
 from vynapse_numba.tiles.split import Split, Stage, split
@@ -28,69 +29,6 @@ from vynapse_numba.tiles.tape import NOW, Tape
 from vynapse_numba.tiles.views import VIEWS
 
 log = logging.getLogger("vynapse_numba")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One value to be computed, or those of a chain."""
-
-    nodes: tuple[int, ...]
-    stage: Stage
-    operands: tuple[int, ...]
-    bind: Bind
-    again: Callable[[Write], Write] | None = None
-    """For sums over blocks: what adds to the value instead of writing it, made of the step's function."""
-    chain: Chain | None = None
-    """The chain that the step computes: then its function takes a list of arrays for results, and returns nothing."""
-    native: bool = False
-    """Whether the step's function takes a tape, and writes down there what it does."""
-    view: bool = False
-    """Whether the result may be another look at the first operand."""
-    buffer: bool = True
-    """Whether the result is written to an array that is there already."""
-    in_place: bool = False
-    """Whether that may be an operand's."""
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A shared matrix that is the right operand of products, packed for them block by block."""
-
-    slot: int
-    node: int
-    turned: bool
-    """Whether it is the matrix transposed."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Steps in order, and what they need."""
-
-    arguments: Arguments
-    split: Split
-    inner: tuple[int | None, ...]
-    """Which axis of each value lies innermost."""
-    shared: tuple[int | Step, ...]
-    """What all networks share and is needed: chains of nodes, and nodes by themselves."""
-    steps: tuple[Step, ...]
-    packed: tuple[Packed, ...]
-    direct: Mapping[str, int]
-    """{output: slot} of the outputs that chains write where the caller gets them."""
-    slots: int
-    convolves: bool
-    """Whether there are convolutions or pools."""
-    kernels: Mapping[str, Kernel]
-    valued: Callable[[Node], tuple[int, ...]]
-    """The operands of a node whose values it needs."""
-
-    def moving(self, inputs: Collection[str]) -> frozenset[int]:
-        """Return the nodes that all networks share whose values depend on these inputs."""
-        live = self.arguments.live
-        found = {live.inputs[name] for name in inputs}
-        for i, node in enumerate(live.nodes):
-            if not self.arguments.varying[i] and found.intersection(self.valued(node)):
-                found.add(i)
-        return frozenset(found)
 
 
 def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
@@ -160,6 +98,7 @@ def plan(arguments: Arguments, kernels: Mapping[str, Kernel]) -> Plan:
                 view=view,
                 buffer=not (own or view),
                 in_place=node.op in IN_PLACE and kernel is None,
+                by_kernel=kernel is not None,
             )
         )
     slots = len(nodes) + len(packed)
@@ -303,8 +242,8 @@ def _again(op: str) -> Callable[[Write], Write]:
     combine = np.maximum if op == "max" else np.add
 
     def again(write: Write) -> Write:
-        def more(out: Array, *xs: Array) -> Array:
-            combine(out, write(np.empty_like(out), *xs), out=out)
+        def more(out: Array, *xs: Array, **named: Any) -> Array:
+            combine(out, write(np.empty_like(out), *xs, **named), out=out)
             return out
 
         return more
