@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from vynapse_core import checkpoint
 from vynapse_core.checkpoint import load, load_arrays, save, save_arrays
 from vynapse_core.errors import CheckpointError
-from vynapse_core.files import replace_file, write_json
+from vynapse_core.files import as_json, replace_file, replace_files
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -215,7 +215,7 @@ def test_arrays_that_do_not_lie_in_c_order_are_not_corrupted(tmp_path: Path, arr
     loaded = load(tmp_path, Holder)[0].value
     assert loaded.tolist() == array.tolist()
     assert loaded.dtype == array.dtype.newbyteorder("=")
-    save_arrays(tmp_path / "best" / "model.safetensors", {"w": array})
+    save_arrays(tmp_path / "best", {"model.safetensors": {"w": array}})
     assert load_arrays(tmp_path / "best" / "model.safetensors")["w"].tolist() == array.tolist()
 
 
@@ -482,7 +482,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be written"):
         save(tmp_path / "file", example())
     with pytest.raises(CheckpointError, match="cannot be written"):
-        save_arrays(tmp_path / "file" / "a.safetensors", {"a": np.zeros(1)})
+        save_arrays(tmp_path / "file", {"a.safetensors": {"a": np.zeros(1)}})
 
 
 SAVER = """
@@ -701,7 +701,7 @@ def test_bytes_that_are_no_arrays_file_never_raise_anything_else(
     tmp_path_factory: Any, noise: bytes, place: int
 ) -> None:
     path = tmp_path_factory.mktemp("noise") / "model.safetensors"
-    save_arrays(path, {"w": np.ones((3, 2), np.float32), "n": np.array(3)})
+    save_arrays(path.parent, {path.name: {"w": np.ones((3, 2), np.float32), "n": np.array(3)}})
     data = path.read_bytes()
     path.write_bytes(data[:place] + noise + data[place + len(noise) :])
     try:
@@ -714,13 +714,13 @@ def test_bytes_that_are_no_arrays_file_never_raise_anything_else(
 def test_arrays_with_names_or_types_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
     for arrays in ({"__metadata__": np.zeros(1)}, {1: np.zeros(1)}, {"a": [1.0]}, {"\ud800": np.zeros(1)}):
         with pytest.raises(CheckpointError, match="cannot be saved"):
-            save_arrays(tmp_path / "a.safetensors", arrays)  # type: ignore[arg-type]
+            save_arrays(tmp_path, {"a.safetensors": arrays})  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="there is no such file"):
         load_arrays(tmp_path / "a.safetensors")
 
 
 def test_no_arrays_at_all_is_a_file_too(tmp_path: Path) -> None:
-    save_arrays(tmp_path / "a.safetensors", {})
+    save_arrays(tmp_path, {"a.safetensors": {}})
     assert load_arrays(tmp_path / "a.safetensors") == {}
     save(tmp_path / "checkpoint", Plain(1))
     assert load(tmp_path / "checkpoint", Plain)[0] == Plain(1)
@@ -732,22 +732,31 @@ def test_inputs_are_not_written(tmp_path: Path) -> None:
     assert same(state, copy)
 
 
-def test_write_json_keeps_the_order_and_ends_with_a_newline(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    write_json(path, {"b": 1, "a": [math.nan, 2.5, (math.inf,)], "ü": {"x": 2**200}})
-    text = path.read_text(encoding="utf-8")
+def test_json_keeps_the_order_and_ends_with_a_newline() -> None:
+    text = as_json({"b": 1, "a": [math.nan, 2.5, (math.inf,)], "ü": {"x": 2**200}}).decode()
     assert text.endswith("}\n")
     assert text.startswith('{\n  "b": 1,\n  "a": [\n    null,')
     assert json.loads(text) == {"b": 1, "a": [None, 2.5, [None]], "ü": {"x": 2**200}}
 
 
-def test_a_value_that_is_not_json_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    write_json(path, 1)
+def test_a_value_that_is_not_json_is_refused() -> None:
     with pytest.raises(TypeError):
-        write_json(path, {"a": object()})
-    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
-    assert path.read_text() == "1\n"
+        as_json({"a": object()})
+
+
+def test_of_several_files_none_takes_its_place_before_all_are_on_the_disk(tmp_path: Path) -> None:
+    files = {"a": b"new", "b": b"new"}
+    replace_files(tmp_path, dict.fromkeys(files, b"old"))
+    with pytest.MonkeyPatch.context() as patch:
+        log = die_at(patch, 100)
+        replace_files(tmp_path, files)
+    assert [name for name in log if name in ("fsync", "replace")] == ["fsync", "fsync", "replace", "replace", "fsync"]
+    replace_files(tmp_path, dict.fromkeys(files, b"old"))
+    with pytest.MonkeyPatch.context() as patch:
+        fill_up_at(patch, 3, OSError(errno.ENOSPC, "full"))
+        with pytest.raises(OSError, match="full"):
+            replace_files(tmp_path, files)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old", "b": b"old"}
 
 
 def test_a_replaced_file_has_the_permissions_of_a_new_one(tmp_path: Path) -> None:

@@ -90,6 +90,23 @@ def test_only_the_order_of_the_epoch_in_hand_is_kept():
     assert [order() is None for order in drawn] == [True] * 5 + [False]
 
 
+def test_what_is_compiled_for_one_seed_serves_another_which_draws_its_own_batches():
+    compiled = []
+
+    class Counting(Reference):
+        def compile(self, graph, *args):
+            compiled.append(graph)
+            return super().compile(graph, *args)
+
+    first = Evaluation(Points(batch=3), Mlp(layers=(1, 1)), Counting(), Streams(5), OPS)
+    other = first.with_streams(Streams(6))
+    genes = line([1.0, 0.5], [0.0, 0.0])
+    assert not np.array_equal(first.fitness(genes, 0), other.fitness(genes, 0))
+    assert len(compiled) == 1
+    alone = Evaluation(Points(batch=3), None, Reference(), Streams(6), OPS)
+    np.testing.assert_array_equal(other.samples(1).x, alone.samples(1).x)
+
+
 @pytest.mark.parametrize(("batch", "drawn"), [(None, False), (3, True), (10, False), (11, False)])
 def test_a_batch_that_holds_all_samples_is_no_draw(batch, drawn):
     assert Points(batch=batch).stochastic is drawn

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from vynapse_core.errors import ArgumentError
-from vynapse_core.folder import Folder, environment, existing_folder, named_folder, new_folder, unused
+from vynapse_core.folder import Folder, environment, existing_folder, named_folder, new_folder, revision, unused
 
 
 def test_a_folder_is_named_by_utc_time_and_seed(tmp_path):
@@ -82,16 +82,34 @@ def test_the_command_that_resumes_can_be_pasted(tmp_path):
     assert Folder(tmp_path / "it's here").resume_command.endswith("/it'\"'\"'s here'")
 
 
-def test_the_environment_names_what_numbers_may_depend_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+def test_the_environment_names_what_numbers_may_depend_on():
     noted = environment({"vynapse": "1.2"})
-    assert noted["git"] is None
     assert noted["versions"]["vynapse"] == "1.2"
     assert noted["versions"].keys() == {"python", "numpy", "vynapse"}
     assert noted["host"].keys() == {"name", "system", "machine"}
 
 
+def test_a_folder_outside_of_any_repository_has_no_revision(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with revision() as answer:
+        assert answer() is None
+
+
 def test_a_machine_without_git_is_no_problem(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert environment({})["git"] is None
+    with revision() as answer:
+        assert answer() is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a stand-in for git is a script")
+def test_git_is_asked_for_the_revision_and_ended_where_nobody_waits_for_it(tmp_path, monkeypatch):
+    (tmp_path / "git").write_text('#!/bin/sh\n[ "$*" = "rev-parse HEAD" ] && echo abc123 && exec sleep $DELAY\n')
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("DELAY", "0")
+    with revision() as answer:
+        assert answer() == "abc123"
+    monkeypatch.setenv("DELAY", "600")
+    with pytest.raises(RuntimeError, match="the recipe"), revision():
+        raise RuntimeError("the recipe cannot be written")

@@ -34,8 +34,10 @@ from vynapse_core import (
 from vynapse_core.catalogue import Entry, installed
 from vynapse_core.checkpoint import load_arrays
 from vynapse_core.cli import main
+from vynapse_core.devices.reference import Reference
 from vynapse_core.distributions.local import Local
 from vynapse_core.errors import ArgumentError, CheckpointError
+from vynapse_core.experiment import with_seed
 from vynapse_core.folder import Folder, named_folder
 from vynapse_core.lock import locked
 from vynapse_core.observers.csv import TIME_COLUMNS
@@ -232,6 +234,20 @@ def test_the_same_seed_gives_the_same_metrics_and_the_same_best_genes(tmp_path):
     assert rows(folders[0]) == rows(folders[1])
     assert len(rows(folders[0])) == 40
     np.testing.assert_array_equal(best_genes(folders[0]), best_genes(folders[1]))
+
+
+def test_runs_of_one_experiment_with_other_seeds_share_what_is_compiled(tmp_path, monkeypatch):
+    compiled, real = [], Reference.compile
+    monkeypatch.setattr(
+        Reference, "compile", lambda self, *given, **named: compiled.append(1) or real(self, *given, **named)
+    )
+    made = experiment(device="reference")
+    for seed in (3, 4):
+        run_experiment(with_seed(made, seed), named_folder(tmp_path / str(seed)))
+    assert len(compiled) == 2  # of fitness in steps, and of metrics at the end
+    monkeypatch.undo()
+    run_experiment(with_seed(experiment(device="reference"), 4), named_folder(tmp_path / "alone"))
+    assert rows(Folder(tmp_path / "alone")) == rows(Folder(tmp_path / "4"))
 
 
 def test_another_seed_gives_other_metrics(tmp_path):

@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from vynapse_core.errors import CheckpointError
-from vynapse_core.files import replace_file
+from vynapse_core.files import replace_file, replace_files
 from vynapse_core.state_tree import MismatchError, decode, decode_free, encode, encode_free
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ FORMAT = 1
 """Version of the layout; a checkpoint of another version is refused."""
 
 S = TypeVar("S")
-_DTYPES = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
-_DTYPES |= {"float16", "float32", "float64"}
+_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+"""Kind and bytes of the numbers that can be saved."""
 _RESTORE = "restore the folder from a copy, or start the run again"
 
 
@@ -94,15 +94,22 @@ def load(folder: Path, state_type: type[S]) -> tuple[S, dict[str, Any]]:
     return state, extra
 
 
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Replace the safetensors file `path` by `arrays` of bool, int or float, and make its folder."""
-    try:
-        data = _packed(arrays)
-    except (MismatchError, ValueError) as error:
-        raise CheckpointError(f"{path}: these arrays cannot be saved: {error}") from error
-    with _writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, data)
+def save_arrays(
+    folder: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]], others: Mapping[str, bytes] | None = None
+) -> None:
+    """Replace files of `folder`, and make it: `arrays` {name: arrays of bool, int or float} and `others` {name: data}.
+
+    Arrays become safetensors files. Raises CheckpointError for what cannot be saved or written.
+    """
+    files = {}
+    for name, held in arrays.items():
+        try:
+            files[name] = _packed(held)
+        except (MismatchError, ValueError) as error:
+            raise CheckpointError(f"{folder / name}: these arrays cannot be saved: {error}") from error
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_files(folder, {**files, **(others or {})})
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -121,7 +128,7 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     for key, array in arrays.items():
         if not isinstance(key, str) or key == "__metadata__":
             raise MismatchError(f"{key!r} cannot name an array: expected text other than '__metadata__'")
-        if type(array) is not np.ndarray or array.dtype.name not in _DTYPES:
+        if type(array) is not np.ndarray or array.dtype.str[1:] not in _DTYPES:
             found = f"{type(array).__name__} of {getattr(array, 'dtype', 'no dtype')}"
             raise MismatchError(f"{key}: expected a NumPy array of bool, int or float, found {found}")
         # safetensors writes the memory as it lies; ascontiguousarray makes a scalar [1], hence the reshape
@@ -137,7 +144,7 @@ def _unpacked(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     except Exception as error:  # the library raises errors of many unrelated classes for a malformed file
         raise CheckpointError(f"{path}: not a readable safetensors file ({error!s:.200}); {_RESTORE}") from error
     for key, array in arrays.items():
-        if array.dtype.name not in _DTYPES:
+        if array.dtype.str[1:] not in _DTYPES:
             raise CheckpointError(f"{path}: {key:.80}: expected bool, int or float, found {array.dtype}")
     return arrays
 

@@ -74,6 +74,12 @@ class Evaluation:
         self._epoch = lru_cache(1)(lambda epoch, n: streams("batch", epoch).permutation(n))
         self._final = lru_cache(1)(lambda n: streams("batch", -1).permutation(n)[:FINAL_SAMPLES])
 
+    def with_streams(self, streams: Streams) -> Evaluation:
+        """Return the same evaluation with other streams; what either compiles serves both."""
+        other = Evaluation(self.task, self.genome, self.device, streams, self.ops)
+        other._programs, other._players = self._programs, self._players
+        return other
+
     def fitness(self, genes: Genes, step: int | None) -> Array:
         """Return the fitness float64 [P] or [P, M]; what is not finite becomes −inf.
 

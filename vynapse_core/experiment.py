@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +38,8 @@ class Experiment:
     catalogue: Catalogue
     choice: Choice | None = None
     """How the device was picked, where the recipe leaves that open."""
+    _seeded_from: Experiment | None = field(init=False, repr=False, default=None)
+    """The same experiment with another seed: what is compiled for one serves all."""
 
     @property
     def task(self) -> Task:
@@ -64,6 +66,8 @@ class Experiment:
     @cached_property
     def evaluation(self) -> Evaluation:
         """How genes and networks become numbers."""
+        if self._seeded_from is not None:
+            return self._seeded_from.evaluation.with_streams(self.streams)
         return Evaluation(self.task, self.recipe.genome, self.recipe.device, self.streams, self.catalogue.ops)
 
     def clock(self, step: int) -> Clock:
@@ -112,7 +116,9 @@ def wire(recipe: Recipe, *, source: Source | None = None, catalogue: Catalogue |
 def with_seed(experiment: Experiment, seed: int) -> Experiment:
     """Return the same experiment with another seed."""
     description = experiment.recipe.experiment.model_copy(update={"seed": seed})
-    return replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
+    other = replace(experiment, recipe=experiment.recipe.model_copy(update={"experiment": description}))
+    object.__setattr__(other, "_seeded_from", experiment)
+    return other
 
 
 def with_device(experiment: Experiment, device: Device) -> Experiment:
@@ -158,8 +164,8 @@ def _problems(experiment: Experiment, source: Source | None) -> Iterator[Problem
     """Yield what of the recipe does not fit the rest of it."""
     recipe = experiment.recipe
     for path, part in components(recipe):
-        for field, message in (*_misfits(part, experiment), *part.problems(experiment)):
-            yield problem((*path, *_keys(field)), message, "", source)
+        for name, message in (*_misfits(part, experiment), *part.problems(experiment)):
+            yield problem((*path, *_keys(name)), message, "", source)
     if recipe.stop.solved and recipe.task.target is None and not experiment.evaluation.examined:
         yield problem(("stop", "solved"), "this task does not say when it is solved", "", source)
     if recipe.stop.loss is not None and not (isinstance(recipe.task, SupervisedTask) and recipe.task.fitness == "loss"):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 TRIES = 20 if os.name == "nt" else 1
@@ -21,20 +22,31 @@ PAUSE = 0.05
 """Seconds between two tries."""
 LEFT = 60.0
 """Seconds after which a half-written file of a process that is gone counts as left."""
+_TEMPORARY = re.compile(r"\.(.+)\.([0-9]{1,9})\.tmp", re.DOTALL)
+"""What `temporary_name` returns: the file's name and the process."""
 
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write `data` to `path` in place of what was there, which an OSError leaves as it was."""
-    temporary = path.with_name(temporary_name(path.name))
-    _sweep(path)
+    replace_files(path.parent, {path.name: data})
+
+
+def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files {name: data} of a folder in place of what was there; none takes its place before all are written."""
+    _sweep(folder, files)
+    left = {name: folder / temporary_name(name) for name in files}
     try:
-        _write_through(temporary, data)
-        _replace(temporary, path)
+        for name, data in files.items():
+            _write_through(left[name], data)
+        for name in files:
+            _replace(left[name], folder / name)
+            del left[name]
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for temporary in left.values():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    _sync_folder(folder)
 
 
 def _replace(temporary: Path, path: Path) -> None:
@@ -49,13 +61,14 @@ def _replace(temporary: Path, path: Path) -> None:
     temporary.replace(path)
 
 
-def _sweep(path: Path) -> None:
-    """Delete what processes that were killed left half-written of `path`; what will not go is no harm."""
+def _sweep(folder: Path, names: Iterable[str]) -> None:
+    """Delete what processes that were killed left half-written of files; what will not go is no harm."""
     with suppress(OSError):
-        for left in path.parent.iterdir():
-            found = re.fullmatch(rf"\.{re.escape(path.name)}\.([0-9]{{1,9}})\.tmp", left.name)
+        for left in folder.iterdir():
+            found = _TEMPORARY.fullmatch(left.name)
+            gone = found and found[1] in names and _is_gone(int(found[2]))
             # the age spares a process of another machine, on a disk that both share
-            if found and _is_gone(int(found[1])) and left.stat().st_mtime < time.time() - LEFT:
+            if gone and left.stat().st_mtime < time.time() - LEFT:
                 left.unlink()
 
 
@@ -77,13 +90,13 @@ def temporary_name(name: str) -> str:
     return f".{name}.{os.getpid()}.tmp"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as JSON: indented, keys in the order given, a newline at the end.
+def as_json(value: Any) -> bytes:
+    """Return `value` as JSON for a file: indented, keys in the order given, a newline at the end.
 
     NaN and infinities become null, as JSON has no word for them. Raises TypeError for what JSON cannot hold.
     """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    replace_file(path, (text + "\n").encode())
+    return (text + "\n").encode()
 
 
 def _finite(value: Any) -> Any:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vynapse_core.errors import ArgumentError
-from vynapse_core.files import write_json
+from vynapse_core.files import as_json, replace_files
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ class Folder:
             raise ArgumentError(f"{self.run} is no run's description")
         return noted
 
-    def note(self, **values: Any) -> None:
-        """Add values to `run.json`."""
-        write_json(self.run, self.noted() | values)
+    def note(self, files: Mapping[str, bytes] | None = None, /, **values: Any) -> None:
+        """Add values to `run.json`, and replace `files` {name: data} with it."""
+        replace_files(self.path, {**(files or {}), self.run.name: as_json(self.noted() | values)})
 
 
 def new_folder(output: Path, name: str, seed: int) -> Folder:
@@ -135,23 +136,45 @@ def existing_folder(path: Path) -> Folder:
     return folder
 
 
-def environment(packages: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a run's numbers may depend on: versions, host, git revision."""
-    import platform
+@contextmanager
+def revision() -> Iterator[Callable[[], str | None]]:
+    """Ask git for the revision of the working directory, and give what waits for its answer: None where there is none.
+
+    It takes longer to answer than a run's other beginnings.
+    """
     import subprocess
+
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        yield lambda: None
+        return
+
+    def answer() -> str | None:
+        try:
+            said, _ = process.communicate(timeout=5)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return said.strip() if process.returncode == 0 else None
+
+    with process:
+        try:
+            yield answer
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+def environment(packages: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a run's numbers may depend on besides the git revision: versions and host."""
+    import platform
     import sys
 
     import numpy
 
-    try:
-        git = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        git = None
     return {
         "versions": {"python": platform.python_version(), "numpy": numpy.__version__, **packages},
         "host": {"name": platform.node(), "system": platform.platform(), "machine": platform.machine()},
         "command": sys.argv[1:],
-        "git": git,
     }

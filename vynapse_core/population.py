@@ -40,8 +40,8 @@ class Genes:
 
     def take(self, indices: Array | slice) -> Genes:
         """Return the individuals at `indices` [m]."""
-        structure = {name: array[indices] for name, array in self.structure.items()} if self.structure else {}
-        return Genes(self.values[indices], structure, self.bounds)
+        structure = {name: _taken(array, indices) for name, array in self.structure.items()} if self.structure else {}
+        return Genes(_taken(self.values, indices), structure, self.bounds)
 
     def with_values(self, values: Array) -> Genes:
         """Return these genes with other `values` [n, w], clipped to the bounds.
@@ -95,9 +95,10 @@ class Population:
     def born(genes: Genes, fitness: Array, first_id: int, parents: Array | None = None) -> Population:
         """Return newborn individuals, numbered from `first_id`; `parents` int64 [P, 2]."""
         n = len(genes)
-        nobody = np.full((n, 2), -1, np.int64)
+        if parents is None:
+            parents = np.full((n, 2), -1, np.int64)
         ids = np.arange(first_id, first_id + n, dtype=np.int64)
-        return Population(genes, fitness, ids, nobody if parents is None else parents, np.zeros(n, np.int64))
+        return Population(genes, fitness, ids, parents, np.zeros(n, np.int64))
 
     @staticmethod
     def concatenated(parts: Sequence[Population]) -> Population:
@@ -109,6 +110,13 @@ class Population:
             np.concatenate([part.parents for part in parts]),
             np.concatenate([part.ages for part in parts]),
         )
+
+
+def _taken(array: Array, indices: Array | slice) -> Array:
+    # for few rows, in a third of the time
+    if isinstance(indices, np.ndarray) and indices.dtype.kind == "i":
+        return array.take(indices, axis=0)
+    return array[indices]
 
 
 def best_first(fitness: Array) -> Array:

@@ -20,8 +20,9 @@ from vynapse_core.devices.choice import settled
 from vynapse_core.errors import CheckpointError, Problem, RecipeError, RunError, VynapseError
 from vynapse_core.experiment import Experiment
 from vynapse_core.failure import explained
-from vynapse_core.files import replace_file, write_json
-from vynapse_core.folder import Folder, environment
+from vynapse_core.files import as_json, replace_file
+from vynapse_core.folder import Folder, environment, revision
+from vynapse_core.freed_memory import keep_freed_memory
 from vynapse_core.interrupts import Interrupts, interrupts
 from vynapse_core.lock import locked
 from vynapse_core.plugins import HookRelay
@@ -111,6 +112,7 @@ def run_experiment(
 
 
 def _run(session: Session, resume: bool, changes: Mapping[str, Any]) -> Result:
+    keep_freed_memory()
     try:
         _begin(session, resume, changes)
         # BLAS rounds otherwise on another number of threads; devices run threads of their own
@@ -287,35 +289,46 @@ def _begin(session: Session, resume: bool, changes: Mapping[str, Any]) -> None:
     experiment, folder = session.experiment, session.folder
     resumed_at = session.progress.step if resume else None
     if session.writes:
-        if changes:
-            folder.note(changes=[*folder.noted().get("changes", []), dict(changes)])
-        if changes or not resume:
-            replace_file(folder.recipe, to_toml(experiment.recipe, experiment.catalogue).encode())
-        _note_start(experiment, folder, resumed_at)
+        if resumed_at is None:
+            _note_start(experiment, folder)
+        else:
+            _note_resumption(experiment, folder, resumed_at, changes)
     experiment.recipe.distribution.start(experiment)
     session.watchers.hook.vynapse_run_started(experiment=experiment, folder=folder.path, resumed_at=resumed_at)
 
 
-def _note_start(experiment: Experiment, folder: Folder, resumed_at: int | None) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    if resumed_at is not None:
-        folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": now, "step": resumed_at}])
-        return
+def _note_start(experiment: Experiment, folder: Folder) -> None:
     packages = {plugin.package: plugin.version for plugin in experiment.catalogue.plugins if not plugin.failure}
     description, data = experiment.recipe.experiment, dict(experiment.task.provenance())
-    folder.note(
-        name=description.name,
-        seed=description.seed,
-        status="running",
-        started=now,
-        finished=None,
-        **({"device": experiment.choice.record()} if experiment.choice else {}),
-        **({"data": data} if data else {}),
-        **environment(packages),
-    )
+    with revision() as git:
+        replace_file(folder.recipe, _recipe(experiment))
+        folder.note(
+            name=description.name,
+            seed=description.seed,
+            status="running",
+            started=_now(),
+            finished=None,
+            **({"device": experiment.choice.record()} if experiment.choice else {}),
+            **({"data": data} if data else {}),
+            **environment(packages),
+            git=git(),
+        )
+
+
+def _note_resumption(experiment: Experiment, folder: Folder, step: int, changes: Mapping[str, Any]) -> None:
+    if changes:
+        folder.note(changes=[*folder.noted().get("changes", []), dict(changes)])
+        replace_file(folder.recipe, _recipe(experiment))
+    folder.note(status="running", resumed=[*folder.noted().get("resumed", []), {"time": _now(), "step": step}])
 
 
 def _note_end(folder: Folder, result: Result) -> None:
-    finished = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(folder.result, asdict(result))
-    folder.note(status=result.status, finished=finished)
+    folder.note({folder.result.name: as_json(asdict(result))}, status=result.status, finished=_now())
+
+
+def _recipe(experiment: Experiment) -> bytes:
+    return to_toml(experiment.recipe, experiment.catalogue).encode()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

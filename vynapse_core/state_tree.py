@@ -37,7 +37,7 @@ def encode(value: Any, hint: Any, place: str, arrays: dict[str, NDArray[Any]]) -
     """Return `value` as JSON; arrays are put into `arrays`, under their place in the state."""
     if isinstance(hint, TypeVar):
         hint = type(value)
-    kind, inner = _kind(hint, place)
+    kind, inner = _kind_of(hint, place)
     match kind:
         case "plain":
             _expect(type(value) in inner, hint, value, place)
@@ -71,7 +71,7 @@ def encode(value: Any, hint: Any, place: str, arrays: dict[str, NDArray[Any]]) -
 
 def decode(node: Any, hint: Any, place: str, take: Callable[[Any, str], NDArray[Any]]) -> Any:
     """Return the value that `node` stands for, built as `hint` says; `take` returns the array of a key."""
-    kind, inner = _kind(hint, place)
+    kind, inner = _kind_of(hint, place)
     match kind:
         case "plain":
             value = _decode_plain(node, place)
@@ -154,8 +154,19 @@ def decode_free(node: Any, place: str) -> Any:
     return _decode_plain(node, place)
 
 
-def _kind(hint: Any, place: str) -> tuple[str, Any]:
+def _kind_of(hint: Any, place: str) -> tuple[str, Any]:
     """Return which of the kinds of value `hint` asks for, and what that kind needs to know."""
+    found = _kind(hint)
+    if found is not None:
+        return found
+    if isinstance(hint, TypeVar):
+        raise MismatchError(f"{place}: its type {hint.__name__} is open; name it, as in load(folder, State[Inner])")
+    raise MismatchError(f"{place}: {hint} is not a type that a checkpoint can hold")
+
+
+@cache
+def _kind(hint: Any) -> tuple[str, Any] | None:
+    """Return the kind of value that `hint` asks for, and what that kind needs to know; None for no such kind."""
     origin, args = get_origin(hint), get_args(hint)
     base = origin or hint
     if hint in _PLAIN:
@@ -179,9 +190,7 @@ def _kind(hint: Any, place: str) -> tuple[str, Any]:
     elif isinstance(base, type) and is_dataclass(base):
         binding = dict(zip(getattr(base, "__parameters__", ()), args, strict=False))
         return "dataclass", (base, {name: _bound(inner, binding) for name, inner in _hints(base).items()})
-    elif isinstance(hint, TypeVar):
-        raise MismatchError(f"{place}: its type {hint.__name__} is open; name it, as in load(folder, State[Inner])")
-    raise MismatchError(f"{place}: {hint} is not a type that a checkpoint can hold")
+    return None
 
 
 def _accepted(plain: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -198,7 +207,6 @@ def _element_types(args: tuple[Any, ...]) -> tuple[type, ...]:
     return bases if named else (np.generic,)
 
 
-@cache
 def _hints(cls: type) -> dict[str, Any]:
     """Return the resolved type hints of a dataclass's fields, those aside that it computes itself."""
     try:

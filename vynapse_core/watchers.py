@@ -28,9 +28,15 @@ class Watcher:
                 setattr(self, name, getattr(observer, name))
 
 
+EVENTS = ("vynapse_run_started", "vynapse_step_finished", "vynapse_checkpoint_started", "vynapse_run_finished")
+"""The hooks on a run's life."""
+
+
 def watchers(experiment: Experiment) -> HookRelay:
     """Return the relay of a run's events; the recipe's observers watch rank 0 alone."""
-    found = relay(experiment.catalogue.plugins)
+    # pluggy looks at all that a module has, which takes longer than to see whether it watches
+    plugins = [each for each in experiment.catalogue.plugins if any(hasattr(each.module, name) for name in EVENTS)]
+    found = relay(plugins)
     if experiment.recipe.distribution.rank == 0:
         for index, observer in enumerate(experiment.recipe.observers):
             found.register(Watcher(observer), name=f"observers.{index}")

@@ -32,44 +32,47 @@ class Csv(Observer):
     """
 
     name: ClassVar[str] = "metrics.csv"
-    _table: "Table | None" = PrivateAttr(None)
-    _tables: Tables | None = PrivateAttr(None)
+    # one attribute, as pydantic takes a microsecond to find a private one
+    _open: "tuple[Table, Tables] | None" = PrivateAttr(None)
 
     @hookimpl
     def vynapse_run_started(self, folder: Path, resumed_at: int | None) -> None:
         """Open what is there to open; on resuming, drop what was written after the checkpoint."""
         path = folder / self.name
         columns = cut_after(path, resumed_at) if resumed_at else ()
-        self._tables = Tables(folder, resumed_at)
-        self._table = Table(Lines(path, "ab" if columns else "wb"), columns)
+        tables = Tables(folder, resumed_at)
+        self._open = Table(Lines(path, "ab" if columns else "wb"), columns), tables
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
         """Write a row, and before the first one the names of the columns."""
-        if (table := self._table) is not None:
+        if (found := self._open) is not None:
+            table, tables = found
             table.add(report, progress)
-            if report.tables and self._tables is not None:
-                self._tables.add(report.step, report.tables)
+            if report.tables:
+                tables.add(report.step, report.tables)
 
     @hookimpl
     def vynapse_checkpoint_started(self) -> None:
         """Wait until the disk has all rows: a resumed run needs those up to its checkpoint, after a power cut too."""
-        if self._table is not None and self._tables is not None:
-            self._table.lines.synchronise()
-            self._tables.synchronise()
+        if self._open is not None:
+            table, tables = self._open
+            table.lines.synchronise()
+            tables.synchronise()
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
         """Close the tables; where the run has failed already, a disk that is full is no more news."""
-        if self._table is not None and self._tables is not None:
-            with suppress(*(() if result.status == "finished" else (OSError,))), closing(self._tables):
-                self._table.lines.close()
+        if self._open is not None:
+            table, tables = self._open
+            with suppress(*(() if result.status == "finished" else (OSError,))), closing(tables):
+                table.lines.close()
 
 
 class Table:
     """Rows under the same columns: those of the first row, or of the table that is gone on with."""
 
-    def __init__(self, lines: Lines, columns: Sequence[str] = ()) -> None:
+    def __init__(self, lines: Lines, columns: tuple[str, ...] = ()) -> None:
         self.lines = lines
         self.columns = columns
 
@@ -89,7 +92,8 @@ class Table:
         if not self.columns:
             self.columns = tuple(row)
             head = ",".join(self.columns).encode() + b"\n"
-        self.lines.add(head + written([row.get(name, "") for name in self.columns]))
+        same = tuple(row) == self.columns
+        self.lines.add(head + written(list(row.values() if same else (row.get(name, "") for name in self.columns))))
 
 
 def written(values: Sequence[object]) -> bytes:

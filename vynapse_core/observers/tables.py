@@ -28,10 +28,14 @@ TAKEN = ("metrics",)
 
 
 class Tables:
-    """The tables of a run, each opened when a report first has it; `run.json` names them for who resumes the run."""
+    """The tables of a run, each opened when a report first has it; `run.json` names them for who resumes the run.
+
+    It does so from the first checkpoint on.
+    """
 
     def __init__(self, folder: Path, resumed_at: int | None) -> None:
         self._folder = Folder(folder)
+        self._unnoted = False
         self._open: dict[str, tuple[Lines, tuple[str, ...]]] = {}
         for name in self._noted() if resumed_at else ():
             path = self._path(name)
@@ -49,9 +53,13 @@ class Tables:
                 lines.add(rows_written(name, step, [columns.get(column) for column in names], columns))
 
     def synchronise(self) -> None:
-        """Write all rows, and wait until the disk has them."""
+        """Write all rows, wait until the disk has them, and name the tables."""
         for lines, _ in self._open.values():
             lines.synchronise()
+        if self._unnoted:
+            # after its first rows, so that a table that is named and not there is one that was lost
+            self._folder.note(tables=[*dict.fromkeys([*self._noted(), *self._open])])
+            self._unnoted = False
 
     def close(self) -> None:
         """Write all rows and close the files, every one of them even where another's disk is full."""
@@ -65,8 +73,7 @@ class Tables:
         lines = Lines(path, "wb")
         self._open[name] = lines, names
         lines.add(",".join(("step", *names)).encode() + b"\n" + rows)
-        # after its first rows, so that a table that is named and not there is one that was lost
-        self._folder.note(tables=[*dict.fromkeys([*self._noted(), name])])
+        self._unnoted = True
 
     def _noted(self) -> list[str]:
         names = self._folder.noted().get("tables", [])
