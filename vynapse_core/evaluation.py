@@ -91,7 +91,8 @@ class Evaluation:
         else:
             raw = self.fitness_of_networks(self._decode(genes), step)
         fitness = _numbers(raw, len(genes), self.task).astype(np.float64)
-        return np.where(np.isfinite(fitness), fitness, -np.inf)
+        finite = np.isfinite(fitness)
+        return fitness if finite.all() else np.where(finite, fitness, -np.inf)
 
     def fitness_of_networks(self, networks: Networks, step: int | None) -> Array:
         """Return the fitness [P] of networks."""

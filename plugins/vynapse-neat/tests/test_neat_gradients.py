@@ -116,8 +116,9 @@ def test_kernels_give_what_the_ops_mean(recurrent, of, bias, response):
     if recurrent:
         operands.append(rng.normal(size=(5, 300, nodes)).astype(np.float32))
     kernel = sparse_network_step_vjp if recurrent else sparse_network_vjp
-    found = kernel(operands, attributes, {})
-    exact = kernel([each.astype(np.float64) if each.dtype == np.float32 else each for each in operands], attributes, {})
+    found = kernel(operands, attributes, {}, 1)
+    wide = [each.astype(np.float64) if each.dtype == np.float32 else each for each in operands]
+    exact = kernel(wide, attributes, {}, 1)
     assert found.dtype == np.float32
     assert exact.dtype == np.float64
     assert np.abs(found - exact).max() < 1e-4 * np.abs(exact).max()

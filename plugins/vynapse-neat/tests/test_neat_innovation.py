@@ -40,7 +40,7 @@ def counted(found: list[int], counters: Counters, device: Any = REFERENCE, genes
     facts, of_genes = np.zeros(FACTS, np.int64), np.full(n, genes, np.int32)
     facts[:2] = counters.node, counters.innovation
     order, space = np.empty((2, 2 * n), np.int64)
-    counts = np.empty((DIGITS, BASE), np.int64)
+    counts = np.empty((DIGITS, BASE), np.int32)
     unsigned = keys.view(np.uint64).ravel()
     device.routine(numbered)(1, unsigned, of_genes, of_genes, order, space, counts, facts, numbers)
     return numbers.reshape(n, 2, 2)[np.arange(n), places], facts

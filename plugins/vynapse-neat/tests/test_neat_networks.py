@@ -372,9 +372,9 @@ def test_samples_of_each_network_are_its_own():
     x = np.random.default_rng(0).normal(size=(3, 4, 2)).astype(np.float32)
     arrays = [networks.arrays[name] for name in ("values", *STRUCTURE)]
     attributes = next(node for node in networks.graph.nodes if node.op == "sparse_network").attributes
-    found = sparse_network([x, *arrays], attributes, {})
+    found = sparse_network([x, *arrays], attributes, {}, 1)
     for i in range(3):
-        np.testing.assert_array_equal(found[i], sparse_network([x[i : i + 1], *arrays], attributes, {})[i])
+        np.testing.assert_array_equal(found[i], sparse_network([x[i : i + 1], *arrays], attributes, {}, 2)[i])
 
 
 def test_a_graph_of_networks_survives_a_file():
@@ -418,9 +418,9 @@ def test_double_precision_is_computed_too():
     arrays = [networks.arrays[name] for name in STRUCTURE]
     attributes = next(node for node in networks.graph.nodes if node.op == "sparse_network_step").attributes
     x, memory = np.ones((1, 4, 2)), np.zeros((3, 4, 8))
-    found = sparse_network_step([x, genes.values.astype(np.float64), *arrays, memory], attributes, {})
+    found = sparse_network_step([x, genes.values.astype(np.float64), *arrays, memory], attributes, {}, 1)
     single = sparse_network_step(
-        [x.astype(np.float32), genes.values, *arrays, memory.astype(np.float32)], attributes, {}
+        [x.astype(np.float32), genes.values, *arrays, memory.astype(np.float32)], attributes, {}, 2
     )
     assert found.dtype == np.float64
     np.testing.assert_allclose(single, found, atol=1e-6)

@@ -17,7 +17,7 @@ numbers = st.integers(0, 2**64 - 1) | st.integers(0, 300) | st.integers(0, 7).ma
 DEVICES = (Reference(), Numba(threads=1))
 
 
-@routine("uint64[:], int64, int64[:], int64[:], int64[:, :]", distinct=True)
+@routine("uint64[:], int64, int64[:], int64[:], int32[:, :]", distinct=True)
 def _ascending(first: Any, last: Any, keys: Any, count: Any, order: Any, space: Any, counts: Any) -> None:
     ascending(keys, order, count, space, counts)
 
@@ -35,7 +35,7 @@ def test_indices_stand_in_the_order_of_their_keys_and_equals_in_the_order_they_h
     begin = np.random.default_rng(len(keys)).permutation(len(keys))
     expected = [*sorted(begin[:count].tolist(), key=lambda i: keys[i]), *begin[count:].tolist()]
     for device in DEVICES:
-        order, counts = begin.copy(), np.empty((DIGITS, BASE), np.int64)
+        order, counts = begin.copy(), np.empty((DIGITS, BASE), np.int32)
         device.routine(_ascending)(1, known, count, order, np.empty_like(order), counts)
         assert order.tolist() == expected
 

@@ -317,7 +317,7 @@ def test_an_op_with_a_kernel_of_a_plugin_uses_it_for_all_networks_at_once(caplog
     graph = graph_of_a_plugin(ops)
     seen: list[tuple[int, ...]] = []
 
-    def kernel(arrays: Any, attributes: Any, sizes: Any) -> Any:
+    def kernel(arrays: Any, attributes: Any, sizes: Any, threads: int) -> Any:
         seen.extend(array.shape for array in arrays)
         return arrays[0] * 2 + arrays[1]
 
@@ -338,7 +338,7 @@ def test_a_kernel_is_told_the_sizes_of_each_call_also_those_that_nothing_else_de
     graph = b.graph({"y": y, "total": y.sum()})
     blocks: list[int] = []
 
-    def kernel(arrays: Any, attributes: Any, sizes: Any) -> Any:
+    def kernel(arrays: Any, attributes: Any, sizes: Any, threads: int) -> Any:
         w, x = arrays
         blocks.append(sizes["B"])
         assert sizes == {"W": w.shape[1], "B": x.shape[1]}
@@ -355,15 +355,17 @@ def test_a_kernel_is_told_the_sizes_of_each_call_also_those_that_nothing_else_de
     assert sum(blocks) == 3 * samples
 
 
-@pytest.mark.parametrize(("samples", "tiles_of"), [(4, [8]), (8000, [4, 4])])
-def test_threads_share_the_networks_of_a_kernel_that_has_much_to_do(samples: int, tiles_of: list[int]) -> None:
+@pytest.mark.parametrize(("samples", "tiles_of"), [(4, [(8, 2)]), (8000, [(4, 1), (4, 1)])])
+def test_threads_share_the_networks_of_a_kernel_that_has_much_to_do(
+    samples: int, tiles_of: list[tuple[int, int]]
+) -> None:
     op = Op("scaled", "", 2, lambda shapes, _, attributes: (shapes[1], "float32"), lambda arrays, _, sizes: arrays[1])
     b = Builder({**OPS, "scaled": op})
     graph = b.graph({"y": b.apply("scaled", b.parameter("w", ("W",)), b.input("x", ("B",)))})
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
 
-    def kernel(arrays: Any, attributes: Any, sizes: Any) -> Any:
-        seen.append(len(arrays[0]))
+    def kernel(arrays: Any, attributes: Any, sizes: Any, threads: int) -> Any:
+        seen.append((len(arrays[0]), threads))
         return arrays[0][:, :1] * arrays[1]
 
     program = plan(Arguments(graph, (), {**OPS, "scaled": op}), {"scaled": kernel}, 2)

@@ -22,7 +22,7 @@ from vynapse_neat.slope_rows import slope
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vynapse_core import Array
+    from vynapse_core import Array, Kernel
 
 LANES = 64
 """Places in which a sum over samples is collected."""
@@ -146,13 +146,15 @@ def differentiate(
                 of_values[network, at] = total_of
 
 
-def sparse_network_vjp(operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int]) -> Array:
+def sparse_network_vjp(
+    operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int], threads: int
+) -> Array:
     """Return the cotangent of an operand of `sparse_network`, [P, ...], for a tile of networks."""
     return _differentiated(operands, None, attributes)
 
 
 def sparse_network_step_vjp(
-    operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int]
+    operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int], threads: int
 ) -> Array:
     """Return the cotangent of an operand of `sparse_network_step`, [P, ...], for a tile of networks."""
     return _differentiated(operands[:-1], operands[-1], attributes)
@@ -201,7 +203,7 @@ def _by_meaning(operands: Sequence[Array], memory: Array | None, attributes: Map
     return backward(of_nodes, x, rest, attributes, memory)[attributes["of"]]
 
 
-GRADIENT_KERNELS = {
+GRADIENT_KERNELS: Mapping[tuple[str, str], Kernel] = {
     ("numba", "sparse_network_vjp"): sparse_network_vjp,
     ("numba", "sparse_network_step_vjp"): sparse_network_step_vjp,
 }

@@ -57,7 +57,7 @@ class Counters:
         return counters
 
 
-@routine("uint64[:], int32[:], int32[:], int64[:], int64[:], int64[:, :], int64[:], int32[:, :]", distinct=True)
+@routine("uint64[:], int32[:], int32[:], int64[:], int64[:], int32[:, :], int64[:], int32[:, :]", distinct=True)
 def numbered(
     first: int, last: int, keys: Any, nodes: Any, connections: Any, order: Any, space: Any, counts: Any, facts: Any,
     numbers: Any,

@@ -23,12 +23,14 @@ from vynapse_neat.scalars import ONE, ZERO
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from vynapse_core import Array, Routine, Run
+    from vynapse_core import Array, Kernel, Routine, Run
 
 LANES = 8
 """Samples of a block are a multiple of this: a vector of most processors."""
 CACHED = 1 << 13
 """Numbers of a block that stay in a first-level cache."""
+PART = 1 << 16
+"""Samples times values of the networks of a part: some 10 us."""
 WIDEST = 256
 """Most samples of a block."""
 NO_MEMORY = np.empty((0, 0, 0), np.float32)
@@ -91,26 +93,30 @@ def evaluate(
 
 @routine(
     "float32[:, :, :], float32[:, :, :], float32[:, :], int32[:, :], int32[:, :], int32[:, :], int32[:, :], "
-    "int32[:, :], int32[:, :], int32[:], int64[:], int64[:], float32[:, :], float32[:, :], float32[:, :, :], "
-    "int64, int64, int64, int64"
+    "int32[:, :], int32[:, :], int32[:], int64[:], int64[:], float32[:, :, :], float32[:, :, :], float32[:, :, :], "
+    "int64, int64, int64, int64, int64"
 )
 def compute(
     first: Any, last: Any,
     x: Any, memory: Any, values: Any, order: Any, ends: Any, link: Any, source: Any,
     activation: Any, aggregation: Any, evaluated: Any, activations: Any, aggregations: Any,
-    read: Any, after: Any, result: Any,
-    outputs: Any, bias_node: Any, response: Any, step: Any,
+    reads: Any, afters: Any, result: Any,
+    size: Any, outputs: Any, bias_node: Any, response: Any, step: Any,
 ) -> None:  # fmt: skip
-    """Compute a tile of networks. `x` is [1 or P, B, I]; `read` and `after` [N, block] are one array unless `step`."""
-    samples, inputs, block = x.shape[1], x.shape[2], read.shape[1]
+    """Compute the parts from `first` to `last` of a tile, of `size` networks each.
+
+    `x` is [1 or P, B, I]; `reads` and `afters` [parts, N, block] are one array unless `step`.
+    """
+    samples, inputs, block = x.shape[1], x.shape[2], reads.shape[2]
     shared = x.shape[0] == 1
-    for _ in range(first, last):
+    for part in range(first, last):
+        read, after = reads[part], afters[part]
         for start in range(0, samples, block):
             count = min(block, samples - start)
             width = (count + 7) // 8 * 8
             if shared:
                 load(read, x[0], start, count, width, inputs)
-            for network in range(values.shape[0]):
+            for network in range(part * size, min(part * size + size, values.shape[0])):
                 if step:
                     load(read, memory[network], start, count, width, order.shape[1])
                     load(read, x[0 if shared else network], start, count, width, inputs)
@@ -137,33 +143,39 @@ def compute(
                             result[network, start + i, row] = after[inputs + row, i]
 
 
-def sparse_network(operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int]) -> Array:
+def sparse_network(
+    operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int], threads: int
+) -> Array:
     """Return the outputs [P, B, O] of a tile of networks; operands are [P or 1, ...]."""
-    return _computed(operands, None, attributes)
+    return _computed(operands, None, attributes, threads)
 
 
-def sparse_network_step(operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int]) -> Array:
+def sparse_network_step(
+    operands: Sequence[Array], attributes: Mapping[str, Any], sizes: Mapping[str, int], threads: int
+) -> Array:
     """Return the memory [P, B, N] of a tile of networks after a time step."""
-    return _computed(operands[:-1], operands[-1], attributes)
+    return _computed(operands[:-1], operands[-1], attributes, threads)
 
 
-def _computed(operands: Sequence[Array], memory: Array | None, attributes: Mapping[str, Any]) -> Array:
+def _computed(operands: Sequence[Array], memory: Array | None, attributes: Mapping[str, Any], threads: int) -> Array:
     networks = max(map(len, operands))
     x, *rest = operands
     if x.dtype != np.float32:
         return network_by_network(_by_meaning, operands, memory, attributes, networks)
     samples, nodes, outputs = x.shape[1], rest[1].shape[1], attributes["outputs"]
-    read = np.empty((nodes, block_of(samples, nodes)), np.float32)
+    block, size = block_of(samples, nodes), part_of(samples, rest[0].shape[1])
+    reads = np.empty((-(-networks // size), nodes, block), np.float32)
     result = np.empty((networks, samples, outputs if memory is None else nodes), np.float32)
-    on_numba(compute)(
-        1,
+    on_numba(compute, threads)(
+        len(reads),
         np.ascontiguousarray(x),
         *([NO_MEMORY] if memory is None else own([memory], networks)),
         *own(rest, networks),
         *codes(attributes["activations"], attributes["aggregations"]),
-        read,
-        read if memory is None else np.empty_like(read),
+        reads,
+        reads if memory is None else np.empty_like(reads),
         result,
+        size,
         outputs,
         attributes["bias_node"],
         attributes["response"],
@@ -177,6 +189,11 @@ def block_of(samples: int, nodes: int) -> int:
     """Return how many samples are computed at a time."""
     block = min(WIDEST, max(LANES, CACHED // max(nodes, 1) // LANES * LANES))
     return min(block, -(-max(samples, 1) // LANES) * LANES)
+
+
+def part_of(samples: int, values: int) -> int:
+    """Return how many networks of so many values are computed one after the other, worth a thread's while."""
+    return max(1, PART // (-(-samples // LANES) * LANES * max(values, 1)))
 
 
 def own(arrays: Sequence[Array], networks: int) -> list[Array]:
@@ -215,12 +232,15 @@ def codes(activations: tuple[str, ...], aggregations: tuple[str, ...]) -> tuple[
 
 
 @cache
-def on_numba(each: Routine) -> Run:
-    """Return a routine as the device `numba` makes it: on one thread, as tiles have one each."""
+def on_numba(each: Routine, threads: int = 1) -> Run:
+    """Return a routine as the device `numba` makes it, on so many threads."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Device).validate_python({"type": "numba", "threads": 1}).routine(each)
+    return TypeAdapter(Device).validate_python({"type": "numba", "threads": threads}).routine(each)
 
 
-KERNELS = {("numba", "sparse_network"): sparse_network, ("numba", "sparse_network_step"): sparse_network_step}
+KERNELS: Mapping[tuple[str, str], Kernel] = {
+    ("numba", "sparse_network"): sparse_network,
+    ("numba", "sparse_network_step"): sparse_network_step,
+}
 """{(device, op): kernel}, for the hook `vynapse_kernels`."""

@@ -115,6 +115,9 @@ def bred(
 ) -> None:  # fmt: skip
     """Make the children of the parts from `first` to `last`, in the first's workspace, and say what they would add."""
     cells, reals, lanes, spots = all_cells[first], all_reals[first], all_lanes[first], all_spots[first]
+    for kind in range(lanes.shape[0]):
+        for lane in range(lanes.shape[1]):
+            lanes[kind, lane] = 0.0
     for row in range(first * PART, min(last * PART, len(mothers))):
         seed = words[row]
         one, other = mothers[row], fathers[row]
@@ -167,7 +170,7 @@ def bred(
         )
 
 
-@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=1024, distinct=True)
+@routine(f"uint64[:], float64[:], int64[:], int64[:, :], int32[:, :], {GENES}", grain=256, distinct=True)
 def grown(
     first: int, last: int, words: Any, rates: Any, sizes: Any, keys: Any, numbers: Any,
     values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
@@ -258,9 +261,9 @@ class Breeding:
         known = sizes(layout, nodes << self.both, connections << self.both)
         cells, reals = np.empty((parts, known[ALL_CELLS]), np.int32), np.empty((parts, 3 * known[VALUES]), np.float32)
         longest = 3 * known[LONGEST]
-        lanes, spots = np.zeros((parts, 3, longest), np.float64), np.empty((parts, longest), np.int32)
+        lanes, spots = np.empty((parts, 3, longest), np.float64), np.empty((parts, longest), np.int32)
         numbers, (order, space) = np.empty((2 * n, 2), np.int32), np.empty((2, 2 * n), np.int64)
-        counts, facts = np.empty((DIGITS, BASE), np.int64), np.empty(FACTS, np.int64)
+        counts, facts = np.empty((DIGITS, BASE), np.int32), np.empty(FACTS, np.int64)
         flat, of_old, widths = keys.view(np.uint64).ravel(), arrays(genes), _widths(genes, self.room, layout.fixed)
         while True:
             new = _unset(layout, n, *widths)

@@ -19,7 +19,7 @@ SIGN, ALL = np.uint64(1 << 63), np.uint64(2**64 - 1)
 def ascending(keys: Any, order: Any, count: Any, space: Any, counts: Any) -> None:
     """Put the indices order[:count] in the order of their `keys` uint64; equals keep theirs.
 
-    `space` is as long as `order`; `counts` int64 [DIGITS, BASE]. Radix sort from the last digit (Knuth, volume 3,
+    `space` is as long as `order`; `counts` int32 [DIGITS, BASE]. Radix sort from the last digit (Knuth, volume 3,
     section 5.2.5); digits that are the same in all keys cost nothing.
     """
     for digit in range(DIGITS):

@@ -115,7 +115,7 @@ def shares(species: Species, fitness: Array, size: int, step: int, rules: Array,
         np.empty(population, np.uint64),
         order,
         space,
-        np.empty((DIGITS, BASE), np.int64),
+        np.empty((DIGITS, BASE), np.int32),
         *of_species,
         *np.empty((3, count)),
         members,
@@ -148,7 +148,7 @@ def sharing_rules(sharing: Sharing) -> Array:
 
 @routine(
     "float64[:], int64, int64, int64, int64[:], int64[:], int64[:], float64[:], uint64[:], float64[:], uint64[:], "
-    "int64[:], int64[:], int64[:, :], "
+    "int64[:], int64[:], int32[:, :], "
     "int64[:], int64[:], int64[:], int64[:], float64[:], float64[:], float64[:], "
     "int64[:], int64[:], int64[:], int64[:], int64[:], uint8[:], int64[:]",
     distinct=True,

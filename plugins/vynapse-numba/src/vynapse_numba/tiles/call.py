@@ -59,12 +59,15 @@ class Call:
         """(slot, its value for each block of samples) of the shared ones."""
         self.packs: Packs = (taken(sized.packs) if sized.packs else None) or {}
         self.moving = moving
+        self._helping = 1
+        """Threads that a kernel may share its work among."""
         self._rooms: dict[int, Array] = {}
 
     def run(self, bounds: Sequence[int]) -> None:
         """Compute what is shared, then tile by tile, and write the outputs; tiles lie between `bounds`."""
         self.share()
         if len(bounds) == 2:
+            self._helping = self.workers.threads
             self._one(*bounds)
         else:
             self.workers.run(lambda tile: self._one(bounds[tile], bounds[tile + 1]), len(bounds) - 1)
@@ -268,7 +271,7 @@ class Call:
                     values[node] = write(outs[0], *operands, tape=tape)
                 else:
                     if bound.by_kernel:
-                        write = partial(write, sizes=sizes)
+                        write = partial(write, sizes=sizes, threads=self._helping)
                     if tape.records:
                         given = tuple(operands)
                         again = partial(self._written, node, write, outs[0], given)

@@ -186,11 +186,11 @@ def _network_by_network(node: Node, operands: Sequence[Node], varies: Sequence[b
 def _by_kernel(node: Node, varies: Sequence[bool], kernel: Kernel) -> Bind:
     attributes, shared = node.attributes, [at for at, own in enumerate(varies) if not own]
 
-    def write(out: Array, *xs: Array, sizes: Mapping[str, int]) -> Array:
+    def write(out: Array, *xs: Array, sizes: Mapping[str, int], threads: int) -> Array:
         operands = list(xs)
         for at in shared:
             operands[at] = operands[at][None]
-        return np.asarray(kernel(operands, attributes, sizes))
+        return np.asarray(kernel(operands, attributes, sizes, threads))
 
     return lambda n, sizes: write
 
