@@ -25,14 +25,15 @@ def processor() -> tuple[str, str]:
     return binding.get_host_cpu_name(), features
 
 
-def object_code(text: str, *, speed: int, vectorise: bool, linked: Sequence[str] = ()) -> bytes:
+def object_code(text: str, *, speed: int, vectorise: bool, widest: bool = False, linked: Sequence[str] = ()) -> bytes:
     """Return the object code of a text; `speed` is LLVM's level, `vectorise` whether it may make vectors of loops.
 
+    For some processors it makes vectors of half the size that they have, unless the `widest` are asked for.
     `linked` are the texts of modules that define functions which the text declares and calls.
     """
     from llvmlite import binding
 
-    target = _target()
+    target = _target(widest)
     module = binding.parse_assembly(text)
     for other in linked:
         found = binding.parse_assembly(other)
@@ -61,13 +62,15 @@ def loaded(code: bytes) -> Any:
     return engine
 
 
-def _target() -> Any:
+def _target(widest: bool = False) -> Any:
     """Return a target machine; an engine takes it for its own, so each use needs another."""
     from llvmlite import binding
 
     with FIRST_USE:
         _initialised()
     name, features = processor()
+    if widest and "+avx512f" in features:
+        features += ",-prefer-256-bit"
     target = binding.Target.from_triple(binding.get_process_triple())
     return target.create_target_machine(
         cpu=name, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True

@@ -188,7 +188,8 @@ def _made(routine: Routine) -> bytes:
     from vynapse_numba.entry import entry
 
     text, name = translated(routine, (Argument("int64", 0), Argument("int64", 0), *(routine.arguments or ())))
-    return llvm.object_code(entry(text, name, routine) + fastcall(routine), speed=3, vectorise=True)
+    whole = entry(text, name, routine) + fastcall(routine)
+    return llvm.object_code(whole, speed=3, vectorise=True, widest=True)
 
 
 def translated(routine: Routine, taken: Sequence[Argument]) -> tuple[str, str]:
