@@ -43,7 +43,7 @@ class Jsonl(Observer):
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.JSONRenderer(serializer=as_json),
             ],
-        )
+        ).bind()
         recipe = experiment.recipe
         self._log.info(
             "run_started" if resumed_at is None else "run_resumed",
