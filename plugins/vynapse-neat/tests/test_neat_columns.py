@@ -20,15 +20,15 @@ LAYOUT = Layout(2, 1, activations=("sigmoid", "tanh"), aggregations=("sum", "max
 
 @routine(f"float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :]")
 def _all(
-    first: int, last: int, terms: Any, connections: Any, keys: Any, values: Any, enabled: Any, nodes: Any, node: Any,
-    activation: Any, aggregation: Any, all_keys: Any, links: Any, left: Any, sizes: Any, ids: Any, traits: Any,
-    heads: Any, coming: Any, apart: Any, scratch: Any, found: Any,
+    first: int, last: int, terms: Any, connections: Any, keys: Any, places: Any, values: Any, enabled: Any, nodes: Any,
+    node: Any, activation: Any, aggregation: Any, all_keys: Any, links: Any, left: Any, sizes: Any, ids: Any,
+    traits: Any, heads: Any, coming: Any, apart: Any, scratch: Any, found: Any,
 ) -> None:  # fmt: skip
     for row in range(first, last):
         for block in range(all_keys.shape[0]):
             compared(
                 terms, apart[0], scratch[0], scratch[1],
-                row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
                 all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
             )  # fmt: skip
             for s in range(min(LANES, found.shape[1] - block * LANES)):

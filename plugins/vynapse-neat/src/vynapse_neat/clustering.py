@@ -150,7 +150,7 @@ class Placing:
 )
 def _among(
     first: int, last: int, rows: Array, since: Array, offset: int, nearest: int, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
+    connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
     found: Array, matching: Array, beyond: Array, species_of: Array, apart: Array,
@@ -164,7 +164,7 @@ def _among(
                 block = place // LANES
                 compared(
                     terms, found[part], matching[part], beyond[part],
-                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
                     all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
                 )  # fmt: skip
                 for s in range(min(LANES, len(since) - place)):
@@ -184,7 +184,7 @@ def _among(
 )
 def _nearest(
     first: int, last: int, count: int, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
+    connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
     found: Array, matching: Array, beyond: Array, least: Array, rows: Array,
@@ -198,7 +198,7 @@ def _nearest(
             for block in range(all_keys.shape[0]):
                 compared(
                     terms, found[part], matching[part], beyond[part],
-                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
                     all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
                 )  # fmt: skip
                 for s in range(min(LANES, count - block * LANES)):
@@ -210,9 +210,9 @@ def _nearest(
 @routine(f"float64[:, :], int64[:, :], float64, float64[:], {SIDE}, {SIDE}, int64[:], int64[:], int64[:], float64[:]")
 def _claimed(
     first: int, last: int, least: Array, rows: Array, threshold: float, terms: Array,
-    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    connections_a: Array, keys_a: Array, places_a: Array, values_a: Array, enabled_a: Array,
     nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
-    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    connections_b: Array, keys_b: Array, places_b: Array, values_b: Array, enabled_b: Array,
     nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
     centres: Array, since: Array, species_of: Array, apart: Array,
 ) -> None:  # fmt: skip
@@ -240,9 +240,10 @@ def _claimed(
                 if species_of[other] < 0:
                     found = distance(
                         terms, best,
-                        other, connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a,
+                        other, connections_a, keys_a, places_a, values_a, enabled_a, nodes_a, node_a, activation_a,
                         aggregation_a,
-                        j, connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+                        j, connections_b, keys_b, places_b, values_b, enabled_b, nodes_b, node_b, activation_b,
+                        aggregation_b,
                     )  # fmt: skip
                     if found < best or species_of[row] >= 0:
                         best = min(best, found)
@@ -256,7 +257,7 @@ def _claimed(
 @routine(f"int64[:], int64, int64, float64[:], {SIDE}, int64[:], float64[:], int64[:], int64[:]")
 def _block(
     first: int, last: int, rows: Array, offset: int, nearest: int, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
+    connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     species_of: Array, apart: Array, founders: Array, count: Array,
 ) -> None:  # fmt: skip
@@ -266,8 +267,8 @@ def _block(
         for j in range(founded):
             found = distance(
                 terms, apart[row],
-                row, connections, keys, values, enabled, nodes, node, activation, aggregation,
-                founders[j], connections, keys, values, enabled, nodes, node, activation, aggregation,
+                row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
+                founders[j], connections, keys, places, values, enabled, nodes, node, activation, aggregation,
             )  # fmt: skip
             if found < apart[row]:
                 species_of[row] = offset + j

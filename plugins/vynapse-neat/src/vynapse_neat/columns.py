@@ -77,8 +77,8 @@ def columns(genomes: Side, rows: Array, terms: Array, device: Device) -> Columns
 @routine_part
 def compared(
     terms: Any, apart: Any, matching: Any, beyond: Any,
-    row: Any, connections: Any, keys: Any, values: Any, enabled: Any, nodes: Any, node: Any, activation: Any,
-    aggregation: Any,
+    row: Any, connections: Any, keys: Any, places: Any, values: Any, enabled: Any, nodes: Any, node: Any,
+    activation: Any, aggregation: Any,
     all_keys: Any, links: Any, left: Any, sizes: Any, ids: Any, traits: Any,
 ) -> None:  # fmt: skip
     """Write to `apart` [LANES] the distances of a genome from the columns of a block; two more arrays are scratch."""
@@ -96,7 +96,8 @@ def compared(
             for s in range(LANES):
                 beyond[s] += np.float64(np.float64(key) > sizes[2 * LANES + s])
         if all_keys[u] == key:
-            weight, own = np.float64(values[row, i]), ENABLED if enabled[row, i] else DISABLED
+            at = np.int64(places[row, i]) if by_ends else np.int64(i)
+            weight, own = np.float64(values[row, at]), ENABLED if enabled[row, at] else DISABLED
             for s in range(LANES):
                 here = links[u, HERE, s] != ABSENT
                 difference = abs(weight - np.float64(links[u, WEIGHT, s]))
@@ -149,7 +150,7 @@ def compared(
 @routine(f"int64[:], float64[:], {SIDE}, {COLUMNS}", distinct=True)
 def _filled(
     first: int, last: int, rows: Array, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
+    connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
 ) -> None:  # fmt: skip
@@ -177,8 +178,9 @@ def _filled(
             for s in range(LANES):
                 if coming[block, s] == least:
                     row, head = rows[block * LANES + s], heads[block, s]
-                    links[block, u, WEIGHT, s] = values[row, head]
-                    links[block, u, HERE, s] = ENABLED if enabled[row, head] else DISABLED
+                    at = np.int64(places[row, head]) if terms[4] != 0.0 else head
+                    links[block, u, WEIGHT, s] = values[row, at]
+                    links[block, u, HERE, s] = ENABLED if enabled[row, at] else DISABLED
                     heads[block, s] = head + 1
                     coming[block, s] = np.int64(keys[row, head + 1]) if head + 1 < connections[row] else DONE
             u += 1

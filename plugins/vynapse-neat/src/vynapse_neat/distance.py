@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Rule: TypeAlias = Literal["stanley2002", "jair2004", "neat-python", "tensorneat"]
 
-SIDE = "int32[:], {key}[:, :], float32[:, :], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :]"
+SIDE = "int32[:], {key}[:, :], int32[:, :], float32[:, :], int32[:, :], int32[:], int32[:, :], int32[:, :], int32[:, :]"
 """What a routine takes of one side of a comparison: a `Side`."""
 
 
@@ -80,10 +80,13 @@ class Side(NamedTuple):
     """int32 [P]."""
     keys: Array
     """[P, C], ascending: innovations int32, or both ends as one int64."""
+    places: Array
+    """int32 [P, C], where in the genes the connection of each key stands; not looked at where keys are innovations, as
+    those ascend in the genes."""
     values: Array
-    """float32 [P, ...]: begins with the weights in the order of the keys; biases and responses are as in the genes."""
+    """float32 [P, ...], the genes'."""
     enabled: Array
-    """int32 [P, C], in the order of the keys."""
+    """int32 [P, C], the genes'."""
     nodes: Array
     """int32 [P]."""
     node: Array
@@ -108,17 +111,14 @@ class Side(NamedTuple):
 def side(genes: Genes, compatibility: Compatibility, device: Device) -> Side:
     """Return `genes` [P] as the rule reads them."""
     of = genes.structure
-    keys, values, enabled = of["innovation"], genes.values, of["enabled"]
+    keys = places = of["innovation"]
     if compatibility.by_ends:
-        shape, parts = keys.shape, -(-len(genes) // PART)
-        ordered = np.empty(shape, np.int64), np.empty(values.shape, values.dtype), np.empty(shape, enabled.dtype)
-        unordered = np.empty((parts, shape[1]), np.int64)
-        device.routine(_by_ends)(
-            parts, of["connections"], of["source"], of["target"], values, enabled, unordered, *ordered
-        )
-        keys, values, enabled = ordered
+        (n, width), parts = keys.shape, -(-len(genes) // PART)
+        keys, places = np.empty((n, width), np.int64), np.empty((n, width), np.int32)
+        unordered = np.empty((parts, width), np.int64)
+        device.routine(_by_ends)(parts, of["connections"], of["source"], of["target"], unordered, keys, places)
     nodes = (of["nodes"], of["node"], of["activation"], of["aggregation"])
-    return Side(of["connections"], keys, values, enabled, *nodes)
+    return Side(of["connections"], keys, places, genes.values, of["enabled"], *nodes)
 
 
 def distances(some: Side, rows: Array, others: Side, columns: Array, terms: Array, device: Device) -> Array:
@@ -163,9 +163,9 @@ def apart_by_nodes(terms: Any, n: Any, m: Any, matching: Any, difference: Any) -
 @routine_part
 def distance(
     terms: Array, limit: float,
-    a: int, connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    a: int, connections_a: Array, keys_a: Array, places_a: Array, values_a: Array, enabled_a: Array,
     nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
-    b: int, connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    b: int, connections_b: Array, keys_b: Array, places_b: Array, values_b: Array, enabled_b: Array,
     nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
 ) -> Any:  # fmt: skip
     """Return the distance of row `a` of one side from row `b` of another.
@@ -187,8 +187,9 @@ def distance(
     while i < n and j < m:
         key, other = keys_a[a, i], keys_b[b, j]
         if key == other:
-            difference += abs(np.float64(values_a[a, i]) - np.float64(values_b[b, j]))
-            if disabled != 0.0 and enabled_a[a, i] != enabled_b[b, j]:
+            at, to = (np.int64(places_a[a, i]), np.int64(places_b[b, j])) if by_ends else (np.int64(i), np.int64(j))
+            difference += abs(np.float64(values_a[a, at]) - np.float64(values_b[b, to]))
+            if disabled != 0.0 and enabled_a[a, at] != enabled_b[b, to]:
                 difference += disabled
             i += 1
             j += 1
@@ -236,9 +237,9 @@ def distance(
 @routine(f"int64[:], int64[:], float64[:], {SIDE}, {SIDE}, float64[:, :]", grain=256)
 def _distances(
     first: int, last: int, rows: Array, columns: Array, terms: Array,
-    connections_a: Array, keys_a: Array, values_a: Array, enabled_a: Array,
+    connections_a: Array, keys_a: Array, places_a: Array, values_a: Array, enabled_a: Array,
     nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
-    connections_b: Array, keys_b: Array, values_b: Array, enabled_b: Array,
+    connections_b: Array, keys_b: Array, places_b: Array, values_b: Array, enabled_b: Array,
     nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
     found: Array,
 ) -> None:  # fmt: skip
@@ -246,47 +247,40 @@ def _distances(
         for j in range(len(columns)):
             found[i, j] = distance(
                 terms, np.inf,
-                rows[i], connections_a, keys_a, values_a, enabled_a, nodes_a, node_a, activation_a, aggregation_a,
-                columns[j], connections_b, keys_b, values_b, enabled_b, nodes_b, node_b, activation_b, aggregation_b,
+                rows[i], connections_a, keys_a, places_a, values_a, enabled_a, nodes_a, node_a, activation_a,
+                aggregation_a,
+                columns[j], connections_b, keys_b, places_b, values_b, enabled_b, nodes_b, node_b, activation_b,
+                aggregation_b,
             )  # fmt: skip
 
 
 @routine_part
-def shell_sorted(row: int, n: int, keys: Array, values: Array, enabled: Array) -> None:
+def shell_sorted(row: int, n: int, keys: Array, places: Array) -> None:
     """Order a row by its keys: Shell's sort, with gaps as by Gonnet & Baeza-Yates 1991."""
     gap = n
     while gap > 1:
         gap = max(gap * 5 // 11, 1)
         for i in range(gap, n):
-            key, value, flag = keys[row, i], values[row, i], enabled[row, i]
+            key, place = keys[row, i], places[row, i]
             j = i
             while j >= gap and keys[row, j - gap] > key:
                 keys[row, j] = keys[row, j - gap]
-                values[row, j] = values[row, j - gap]
-                enabled[row, j] = enabled[row, j - gap]
+                places[row, j] = places[row, j - gap]
                 j -= gap
-            keys[row, j], values[row, j], enabled[row, j] = key, value, flag
+            keys[row, j], places[row, j] = key, place
 
 
-@routine(
-    "int32[:], int32[:, :], int32[:, :], float32[:, :], int32[:, :], int64[:, :], "
-    "int64[:, :], float32[:, :], int32[:, :]",
-    grain=2,
-    distinct=True,
-)
+@routine("int32[:], int32[:, :], int32[:, :], int64[:, :], int64[:, :], int32[:, :]", grain=2, distinct=True)
 def _by_ends(
-    first: int, last: int, connections: Array, source: Array, target: Array, values: Array, enabled: Array,
-    unordered: Array, keys: Array, new_values: Array, new_enabled: Array,
+    first: int, last: int, connections: Array, source: Array, target: Array, unordered: Array, keys: Array,
+    places: Array,
 ) -> None:  # fmt: skip
     """Order the connections of the parts from `first` to `last` by their ends; scratch space is [parts, ...]."""
-    width = source.shape[1]
     for part in range(first, last):
         for row in range(part * PART, min(part * PART + PART, connections.shape[0])):
             n = int(connections[row])
             for i in range(n):
                 unordered[part, i] = np.int64(source[row, i]) * 4294967296 + np.int64(target[row, i])
-            for i in range(width, values.shape[1]):
-                new_values[row, i] = values[row, i]
             if n <= FEW:
                 # a place is how many come before it: no branch of that is ever predicted wrongly
                 for i in range(n):
@@ -294,11 +288,9 @@ def _by_ends(
                     for j in range(n):
                         place += np.int64(unordered[part, j] < key)
                     keys[row, place] = key
-                    new_values[row, place] = values[row, i]
-                    new_enabled[row, place] = enabled[row, i]
+                    places[row, place] = i
             else:
                 for i in range(n):
                     keys[row, i] = unordered[part, i]
-                    new_values[row, i] = values[row, i]
-                    new_enabled[row, i] = enabled[row, i]
-                shell_sorted(row, n, keys, new_values, new_enabled)
+                    places[row, i] = i
+                shell_sorted(row, n, keys, places)

@@ -94,7 +94,7 @@ def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device:
 @routine(f"int64[:], int64[:], float64[:], {SIDE}, int64[:]")
 def _middle(
     first: int, last: int, members: Array, ends: Array, terms: Array,
-    connections: Array, keys: Array, values: Array, enabled: Array,
+    connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     moved: Array,
 ) -> None:  # fmt: skip
@@ -109,8 +109,8 @@ def _middle(
             for other in range(begin, ends[cluster], stride):
                 total += distance(
                     terms, np.inf,
-                    row, connections, keys, values, enabled, nodes, node, activation, aggregation,
-                    members[other], connections, keys, values, enabled, nodes, node, activation, aggregation,
+                    row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
+                    members[other], connections, keys, places, values, enabled, nodes, node, activation, aggregation,
                 )  # fmt: skip
                 if total >= least:
                     break
