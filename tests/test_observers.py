@@ -86,33 +86,33 @@ def test_a_row_of_the_table_reads_back_to_the_same_bits(tmp_path, experiment):
 
 
 @pytest.fixture
-def clock_of_lines(monkeypatch):
+def clock_of_rows(monkeypatch):
     """The clock by which a table is written, in seconds."""
     now = [0.0]
-    monkeypatch.setattr("vynapse_core.observers.lines.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("vynapse_core.observers.csv.monotonic", lambda: now[0])
     return now
 
 
-def test_rows_that_come_slowly_are_on_disk_before_the_next_step_begins(tmp_path, experiment, clock_of_lines):
+def test_rows_that_come_slowly_are_on_disk_before_the_next_step_begins(tmp_path, experiment, clock_of_rows):
     watch(observer := Csv(), experiment, tmp_path, [])
     for step in (1, 2, 3):
         observer.vynapse_step_finished(*taken(step))
         assert last_step(tmp_path) == step
-        clock_of_lines[0] += 0.05
+        clock_of_rows[0] += 0.05
     observer.vynapse_run_finished(result=FINISHED)
 
 
-def test_rows_that_come_fast_are_written_many_times_a_second(tmp_path, experiment, clock_of_lines):
+def test_rows_that_come_fast_are_written_many_times_a_second(tmp_path, experiment, clock_of_rows):
     watch(observer := Csv(), experiment, tmp_path, [])
     for step in range(1, 1001):
         observer.vynapse_step_finished(*taken(step))
         assert step - last_step(tmp_path) <= 100
-        clock_of_lines[0] += 0.001
+        clock_of_rows[0] += 0.001
     observer.vynapse_run_finished(result=FINISHED)
     assert last_step(tmp_path) == 1000
 
 
-def test_all_rows_are_on_disk_before_a_checkpoint(tmp_path, experiment, clock_of_lines):
+def test_all_rows_are_on_disk_before_a_checkpoint(tmp_path, experiment, clock_of_rows):
     watch(observer := Csv(), experiment, tmp_path, [taken(1), taken(2), taken(3)])
     assert last_step(tmp_path) == 1
     observer.vynapse_checkpoint_started()
@@ -123,6 +123,7 @@ def test_all_rows_are_on_disk_before_a_checkpoint(tmp_path, experiment, clock_of
 def test_what_a_full_disk_leaves_of_a_row_is_written_once_there_is_room(tmp_path, monkeypatch):
     lines, write = Lines(tmp_path / "table", "wb"), os.write
     lines.add(b"first\n")
+    lines.write()
     with monkeypatch.context() as patched:
         room = [3, 0]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """What a step tells: one row of `metrics.csv`."""
+    """What a step tells: one row of `metrics.csv`. Nobody writes to what it holds: observers may look at it later."""
 
     step: int
     """Steps finished, this one included."""

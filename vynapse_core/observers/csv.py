@@ -3,7 +3,9 @@
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 import orjson
@@ -25,6 +27,10 @@ TIME_COLUMNS = ("seconds", "evaluations_per_second")
 """Columns that differ from run to run; all others are the same for the same seed."""
 
 
+EVERY = 0.02
+"""Seconds for which rows may wait; who follows the file does not see that."""
+
+
 class Csv(Observer):
     """Writes `metrics.csv` into the run's folder; what a run resumed from a checkpoint needs is never lost.
 
@@ -32,8 +38,7 @@ class Csv(Observer):
     """
 
     name: ClassVar[str] = "metrics.csv"
-    # one attribute, as pydantic takes a microsecond to find a private one
-    _open: "tuple[Table, Tables] | None" = PrivateAttr(None)
+    _rows: "Rows | None" = PrivateAttr(None)
 
     @hookimpl
     def vynapse_run_started(self, folder: Path, resumed_at: int | None) -> None:
@@ -41,32 +46,68 @@ class Csv(Observer):
         path = folder / self.name
         columns = cut_after(path, resumed_at) if resumed_at else ()
         tables = Tables(folder, resumed_at)
-        self._open = Table(Lines(path, "ab" if columns else "wb"), columns), tables
+        self._rows = Rows(Table(Lines(path, "ab" if columns else "wb"), columns), tables)
 
     @hookimpl
     def vynapse_step_finished(self, report: Report, progress: Progress) -> None:
         """Write a row, and before the first one the names of the columns."""
-        if (found := self._open) is not None:
-            table, tables = found
-            table.add(report, progress)
-            if report.tables:
-                tables.add(report.step, report.tables)
+        if (rows := self._rows) is not None:
+            rows.add(report, progress)
 
     @hookimpl
     def vynapse_checkpoint_started(self) -> None:
         """Wait until the disk has all rows: a resumed run needs those up to its checkpoint, after a power cut too."""
-        if self._open is not None:
-            table, tables = self._open
-            table.lines.synchronise()
-            tables.synchronise()
+        if (rows := self._rows) is not None:
+            rows.synchronise()
 
     @hookimpl
     def vynapse_run_finished(self, result: "Result") -> None:
         """Close the tables; where the run has failed already, a disk that is full is no more news."""
-        if self._open is not None:
-            table, tables = self._open
-            with suppress(*(() if result.status == "finished" else (OSError,))), closing(tables):
-                table.lines.close()
+        if (rows := self._rows) is not None:
+            with suppress(*(() if result.status == "finished" else (OSError,))):
+                rows.close()
+
+
+class Rows:
+    """The rows of steps, which wait a little for those of the next ones.
+
+    Many are made in a third of the time that as many take one by one, between steps that drive each other's code and
+    data out of the caches.
+    """
+
+    def __init__(self, table: "Table", tables: Tables) -> None:
+        self._table = table
+        self._tables = tables
+        self._waiting: list[tuple[Report, Progress]] = []
+        self._due = -inf
+
+    def add(self, report: Report, progress: Progress) -> None:
+        """Add the rows of a step; write them and those before, if some time has passed since."""
+        self._waiting.append((report, progress))
+        now = monotonic()
+        if now >= self._due:
+            self._make()
+            self._table.lines.write()
+            self._tables.write()
+            self._due = now + EVERY
+
+    def synchronise(self) -> None:
+        """Write all rows, and wait until the disk has them."""
+        self._make()
+        self._table.lines.synchronise()
+        self._tables.synchronise()
+
+    def close(self) -> None:
+        """Write all rows and close the files."""
+        with closing(self._tables), closing(self._table.lines):
+            self._make()
+
+    def _make(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for report, progress in waiting:
+            self._table.add(report, progress)
+            if report.tables:
+                self._tables.add(report.step, report.tables)
 
 
 class Table:

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Lines of a file, written together where they come fast: a call of the system takes longer than to make a line."""
+"""Lines of a file, which wait to be written together: a call of the system takes longer than to make a line."""
 
 from __future__ import annotations
 
 import os
-import time
-from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
-
-EVERY = 0.02
-"""Seconds for which lines may wait for the next one; who follows the file does not see that."""
 
 
 class Lines:
@@ -22,15 +17,10 @@ class Lines:
     def __init__(self, path: Path, mode: Literal["wb", "ab"]) -> None:
         self._file = path.open(mode, buffering=0)
         self._waiting: list[bytes] = []
-        self._due = -inf
 
     def add(self, line: bytes) -> None:
-        """Add a line, which ends with its newline; write it and those before it, if some time has passed since."""
+        """Add a line, which ends with its newline."""
         self._waiting.append(line)
-        now = time.monotonic()
-        if now >= self._due:
-            self.write()
-            self._due = now + EVERY
 
     def write(self) -> None:
         """Write all lines that wait."""

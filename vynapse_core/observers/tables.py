@@ -52,6 +52,11 @@ class Tables:
                 lines, names = found
                 lines.add(rows_written(name, step, [columns.get(column) for column in names], columns))
 
+    def write(self) -> None:
+        """Write all rows."""
+        for lines, _ in self._open.values():
+            lines.write()
+
     def synchronise(self) -> None:
         """Write all rows, wait until the disk has them, and name the tables."""
         for lines, _ in self._open.values():
