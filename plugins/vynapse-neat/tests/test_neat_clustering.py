@@ -91,6 +91,15 @@ def test_more_founders_than_a_block_change_nothing(threshold: float) -> None:
     assert (nearest.species_of.tolist(), nearest.centres.tolist()) == as_neat_python_does(at[:600], [5.0], threshold)
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.01, 3.0])
+def test_species_that_want_the_same_genomes_get_one_each_in_a_large_population_too(spread: float) -> None:
+    rng = np.random.default_rng(7)
+    # of numbers that float32 holds, differences are exact
+    at, old = ((np.round(512 * of) / 512).tolist() for of in (rng.normal(size=300), 1 + spread * rng.normal(size=40)))
+    found = nearest_compatible(line(at), line(old), 0.3, TERMS, ONE)
+    assert (found.species_of.tolist(), found.centres.tolist()) == as_neat_python_does(at, old, 0.3)
+
+
 def test_a_genome_at_the_threshold_itself_is_not_compatible() -> None:
     assert first_compatible(line([0.0, 1.0]), line([]), 1.0, TERMS, ONE).species_of.tolist() == [0, 1]
 

@@ -221,33 +221,35 @@ def _claimed(
     That genome is of its species; all others have none yet. A species without a centre counts as founded by nobody.
     """
     population = len(species_of)
-    for row in range(population):
-        species_of[row] = -1
-        apart[row] = threshold
+    for i in range(population):
+        species_of[i] = -1
+        apart[i] = threshold
     for j in range(len(centres)):
         centres[j] = OLD
         since[j] = population
         if j >= population:
             continue
-        nearest = 0
-        for part in range(1, least.shape[0]):
-            if least[part, j] < least[nearest, j]:
-                nearest = part
-        row = rows[nearest, j]
-        if species_of[row] >= 0:
-            best = np.inf
-            for other in range(population):
-                if species_of[other] < 0:
-                    found = distance(
-                        terms, best,
-                        other, connections_a, keys_a, places_a, values_a, enabled_a, nodes_a, node_a, activation_a,
-                        aggregation_a,
-                        j, connections_b, keys_b, places_b, values_b, enabled_b, nodes_b, node_b, activation_b,
-                        aggregation_b,
-                    )  # fmt: skip
-                    if found < best or species_of[row] >= 0:
-                        best = min(best, found)
-                        row = other
+        row, best = np.int64(-1), np.inf
+        for part in range(least.shape[0]):
+            candidate, near = rows[part, j], least[part, j]
+            if species_of[candidate] >= 0:
+                # another one has got the nearest of this part: the nearest of its others
+                candidate, near = np.int64(-1), np.inf
+                for other in range(part * PART, min(part * PART + PART, population)):
+                    if species_of[other] < 0:
+                        found = distance(
+                            terms, near,
+                            other, connections_a, keys_a, places_a, values_a, enabled_a, nodes_a, node_a, activation_a,
+                            aggregation_a,
+                            j, connections_b, keys_b, places_b, values_b, enabled_b, nodes_b, node_b, activation_b,
+                            aggregation_b,
+                        )  # fmt: skip
+                        if found < near or candidate < 0:
+                            near = min(near, found)
+                            candidate = np.int64(other)
+            if candidate >= 0 and (near < best or row < 0):
+                best = near
+                row = candidate
         centres[j] = row
         since[j] = OLD
         species_of[row] = j
