@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Run: TypeAlias = Callable[..., None]
-"""A routine in some form: `run(rows, *arguments)`, or `run(rows, *arguments, grain=...)` for another grain."""
+"""A routine in some form: `run(rows, *arguments)`."""
 
 _ARGUMENT = re.compile(r"(\{\w+\}|\w+)(?:\[(:(?:, ?:)*)\])?")
 _SCALARS = ("int64", "uint64", "float64")
@@ -59,13 +59,22 @@ class Routine:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             return self.function(*arguments)
 
-    def run(self, rows: int, *arguments: Any, grain: int = 0) -> None:
+    def run(self, rows: int, *arguments: Any) -> None:
         """Do all `rows` of them, in Python; no rows are worth another thread."""
         self(0, rows, *arguments)
 
     def of(self, **dtypes: str) -> Routine:
         """Return this routine for the dtypes that stand in braces in its declaration: `of(genes="float32")`."""
         return _settled(self, tuple(dtypes.items()))
+
+    def worth(self, rows: int) -> Routine:
+        """Return this routine with another grain: so many rows, 1 at least, are worth a thread's while."""
+        return _grained(self, rows)
+
+
+@cache
+def _grained(routine: Routine, grain: int) -> Routine:
+    return replace(routine, grain=grain)
 
 
 @cache

@@ -64,12 +64,6 @@ def test_a_call_with_too_many_arguments_or_a_strange_name_is_refused():
         run()
 
 
-def test_a_grain_may_be_given_by_name():
-    run, arrays = Numba(threads=2).routine(_noted), (np.zeros(9, np.int64), np.zeros(9, np.uint64), np.zeros(9))
-    run(9, 1, 2, 3.0, *arrays, grain=1)
-    assert arrays[2].tolist() == [3.0] * 9
-
-
 def test_nothing_is_held_on_to_after_a_call(noted):
     run, arrays = Numba(threads=1).routine(_noted), (np.zeros(1, np.int64), np.zeros(1, np.uint64), np.zeros(1))
     large = 2**62 + 1

@@ -20,7 +20,7 @@ from vynapse_numba.team_code import MEMBER, PLACES, WAKING
 ONE, TWO, THREE = (Numba(threads=threads) for threads in (1, 2, 3))
 
 
-@routine("float64[:], float64[:]", grain=1)
+@routine("float64[:], float64[:]")
 def _iterated(first, last, x, out):
     for i in range(first, last):
         value = x[i]
@@ -67,30 +67,30 @@ def test_any_number_of_threads_gives_the_same_bits_again_and_again():
 @given(st.integers(0, 70), st.integers(1, 9), st.sampled_from([TWO, THREE]))
 def test_each_row_is_done_once(rows, grain, device):
     times = np.zeros(70, np.int64)
-    device.routine(_counted)(rows, times, grain=grain)
+    device.routine(_counted.worth(grain))(rows, times)
     assert times.tolist() == [1] * rows + [0] * (70 - rows)
 
 
 def test_twenty_thousand_tiny_jobs_are_all_done():
     run, times = TWO.routine(_counted), np.zeros(8, np.int64)
     for _ in range(20_000):
-        run(8, times, grain=1)
+        run(8, times)
     assert times.tolist() == [20_000] * 8
 
 
 def test_a_job_does_without_workers_that_sleep_and_wakes_them_where_it_is_large():
     run, times, ours = THREE.routine(_counted), np.zeros(64, np.int64), team(3)
     assert until(lambda: asleep(ours) == [1, 1])
-    run(3, times, grain=1)
+    run(3, times)
     assert asleep(ours) == [1, 1]
     assert times.tolist() == [1] * 3 + [0] * 61
     # whoever is woken finds nothing left, and sleeps again: it is enough that it was awake once
-    assert until(lambda: run(3 * WAKING, times, grain=1) or asleep(ours) != [1, 1])
+    assert until(lambda: run(3 * WAKING, times) or asleep(ours) != [1, 1])
 
 
 def test_workers_sleep_where_no_job_comes():
     for device, threads in ((TWO, 2), (THREE, 3)):
-        device.routine(_counted)(64, np.zeros(64, np.int64), grain=1)
+        device.routine(_counted)(64, np.zeros(64, np.int64))
         assert until(lambda threads=threads: all(asleep(team(threads))))
 
 
@@ -100,7 +100,7 @@ def test_a_worker_that_wakes_too_late_delays_nothing(monkeypatch):
     run = Compiled(_counted, 3)
     monkeypatch.setattr("vynapse_numba.routines.team", lambda threads: late)
     for _ in range(10):
-        run(30, found, grain=1)
+        run(30, found)
     assert found.tolist() == [10] * 30
 
 
@@ -112,7 +112,7 @@ def test_a_team_whose_workers_cannot_start_does_the_same(monkeypatch):
     lonely, found = Team(2), np.zeros(30, np.int64)
     run = Compiled(_counted, 2)
     monkeypatch.setattr("vynapse_numba.routines.team", lambda threads: lonely)
-    run(30, found, grain=1)
+    run(30, found)
     assert found.tolist() == [1] * 30
 
 
@@ -122,7 +122,7 @@ def test_callers_at_once_do_not_disturb_each_other():
 
     def calls(times):
         for _ in range(1000):
-            run(40, times, grain=1)
+            run(40, times)
 
     threads = [threading.Thread(target=calls, args=(times,)) for times in counts]
     for thread in threads:
@@ -153,7 +153,7 @@ def test_a_team_is_made_for_the_first_job_that_is_worth_waking_it():
 def test_workers_may_use_the_processors_that_the_process_may_use():
     run, times = TWO.routine(_counted), np.zeros(64, np.int64)
     for _ in range(2000):
-        run(64, times, grain=1)
+        run(64, times)
     workers = [thread.native_id for thread in threading.enumerate() if thread.name == "vynapse-team"]
     # a worker that leaves the caller's processor may not use it for some microseconds
     assert workers
@@ -164,13 +164,13 @@ def test_workers_may_use_the_processors_that_the_process_may_use():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
 def test_a_forked_child_has_a_team_of_its_own():
     run, times = TWO.routine(_counted), np.zeros(64, np.int64)
-    run(64, times, grain=1)
+    run(64, times)
     parent = team(2).board
     child = os.fork()
     if child == 0:
         times[:] = 0
         for _ in range(300):
-            run(64, times, grain=1)
+            run(64, times)
         os._exit(0 if times.tolist() == [300] * 64 and team(2).board != parent else 1)
     assert os.waitpid(child, 0)[1] == 0
 

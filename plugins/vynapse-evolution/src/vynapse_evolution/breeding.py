@@ -50,17 +50,17 @@ def taking(device: Device) -> Callable[[Genes, Array], Genes]:
     """Return the function (genes, chosen) -> copies of the chosen, on all threads where the device compiles."""
     if not device.compiles:
         return Genes.take
-    from vynapse_evolution.routines import for_genes, grain
+    from vynapse_evolution.routines import for_genes
     from vynapse_evolution.routines.selection import rows
 
     form = for_genes(device, rows)
 
     def take(genes: Genes, chosen: Array) -> Genes:
-        run = form(genes.values.dtype)
+        run = form(genes.values)
         if run is None or genes.structure:
             return genes.take(chosen)
         values = np.empty((len(chosen), genes.values.shape[1]), genes.values.dtype)
-        run(len(chosen), np.ascontiguousarray(genes.values), chosen, values, grain=grain(values))
+        run(len(chosen), np.ascontiguousarray(genes.values), chosen, values)
         return Genes(values, bounds=genes.bounds)
 
     return take

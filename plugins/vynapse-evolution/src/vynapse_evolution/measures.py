@@ -47,7 +47,7 @@ def measuring(device: Device) -> Measure:
     form = for_genes(device, statistics)
 
     def measure(fitness: Array, values: Array, where: str) -> tuple[Spread, float]:
-        run = form(values.dtype)
+        run = form(values)
         if run is None:
             return spread(fitness, where), diversity(values)
         rows, columns = _watched(*values.shape)

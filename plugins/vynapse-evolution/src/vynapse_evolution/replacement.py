@@ -29,7 +29,7 @@ class Plus(Replacement):
         """Return `survive`, as a loop where the device compiles."""
         if not device.compiles:
             return self.survive
-        from vynapse_evolution.routines import for_genes, grain
+        from vynapse_evolution.routines import for_genes
         from vynapse_evolution.routines.survival import best_of_both, gathered
 
         choose = device.routine(best_of_both)
@@ -37,7 +37,7 @@ class Plus(Replacement):
 
         def survive(parents: Population, offspring: Population, rng: Stream) -> Population:
             old, young = parents.genes, offspring.genes
-            gather = form(old.values.dtype)
+            gather = form(old.values)
             if gather is None or old.structure or parents.fitness.ndim > 1:
                 return self.survive(parents, offspring, rng)
             p, m = len(parents), len(offspring)
@@ -68,7 +68,6 @@ class Plus(Replacement):
                 alive.ids,
                 alive.parents,
                 alive.ages,
-                grain=grain(alive.genes.values),
             )
             return alive
 

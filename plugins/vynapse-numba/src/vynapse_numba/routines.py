@@ -54,7 +54,7 @@ class Compiled:
         codes = ("q" if each.ndim else _CODES[each.dtype] for each in arguments)
         self._table = struct.Struct("".join(["@q", *codes]))
 
-    def __call__(self, rows: int, *arguments: Any, grain: int = 0) -> None:
+    def __call__(self, rows: int, *arguments: Any) -> None:
         """Do all rows, on as many threads as are worth it: by the rows that are worth one, if not those declared.
 
         Raises TypeError for an array that is not of the dtype and the number of axes declared, or not C-contiguous, and
@@ -69,13 +69,12 @@ class Compiled:
             table = self._table.pack(ARRAY, *slots)
         except struct.error:
             raise self._unfit(arguments) from None
-        grain = grain or self.grain
-        if worth(self._threads, rows, grain):
-            wrong = team(self._threads).call(self._address, table, rows, grain)
+        if worth(self._threads, rows, self.grain):
+            wrong = team(self._threads).call(self._address, table, rows, self.grain)
         else:
             wrong = self._entry(table, 0, rows)
         if wrong:
-            self(rows, *self._plain(arguments, wrong - 1), grain=grain)
+            self(rows, *self._plain(arguments, wrong - 1))
 
     def _unfit(self, arguments: Sequence[Any]) -> TypeError:
         """Return the error that names the number that does not fit what is declared."""

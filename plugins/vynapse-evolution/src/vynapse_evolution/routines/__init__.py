@@ -18,19 +18,16 @@ BYTES = 1 << 15
 """Bytes of genes that are worth a thread's while."""
 
 
-def grain(genes: Array) -> int:
-    """Return how many rows of genes [P, w] are worth a thread's while."""
-    return max(1, BYTES // max(1, genes.strides[0]))
-
-
-def for_genes(device: Device, routine: Routine) -> Callable[[np.dtype[Any]], Run | None]:
-    """Return the function that gives a device's form of a routine for genes of a dtype: reals or bits, else None.
+def for_genes(device: Device, routine: Routine) -> Callable[[Array], Run | None]:
+    """Return the function that gives a device's form of a routine for genes [P, w]: reals or bits, else None.
 
     A form is made when it is first asked for: to compile takes time.
     """
 
     @cache
-    def form(dtype: np.dtype[Any]) -> Run | None:
-        return device.routine(routine.of(genes=dtype.name)) if dtype in (np.float32, np.uint8) else None
+    def form(dtype: np.dtype[Any], bytes_of_row: int) -> Run | None:
+        if dtype not in (np.float32, np.uint8):
+            return None
+        return device.routine(routine.of(genes=dtype.name).worth(max(1, BYTES // max(1, bytes_of_row))))
 
-    return form
+    return lambda genes: form(genes.dtype, genes.strides[0])
