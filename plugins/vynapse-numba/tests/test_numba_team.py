@@ -161,7 +161,7 @@ def test_workers_may_use_the_processors_that_the_process_may_use():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_a_team_of_its_own():
     run, times = TWO.routine(_counted), np.zeros(64, np.int64)
     run(64, times)

@@ -76,7 +76,7 @@ def test_programs_of_one_process_share_their_workers() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_workers_of_its_own() -> None:
     workers(2).run(lambda part: None, 2)
     child = os.fork()
