@@ -7,10 +7,11 @@ All run for as many generations, solved or not; the best fitness reached is prin
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from ours import Stopwatch, catalogue, devices
@@ -75,12 +76,13 @@ def contests(name: str, options: Options) -> Iterator[Contest]:
         )
 
 
-def _experiment(device: str, problem: Problem) -> Experiment:
+def evolving(device: str, task: Mapping[str, Any], population: int, generations: int) -> Experiment:
+    """Return NEAT by neat-python's configuration on a task, solved or not, with a stopwatch."""
     tree = {
-        "task": {"type": "xor", "criterion": "neat-python"},
+        "task": task,
         "genome": {"type": "neat", "preset": "neat-python"},
-        "trainer": {"type": "neat", "preset": "neat-python", "population": problem.population},
-        "stop": {"steps": problem.generations, "solved": False},
+        "trainer": {"type": "neat", "preset": "neat-python", "population": population},
+        "stop": {"steps": generations, "solved": False},
         "device": {"type": device},
         "observers": ["stopwatch"],
     }
@@ -88,6 +90,10 @@ def _experiment(device: str, problem: Problem) -> Experiment:
     # without what prints to the terminal, as `vynapse run --quiet` does
     kept = tuple(observer for observer in made.recipe.observers if type(observer).__name__ != "Console")
     return replace(made, recipe=made.recipe.model_copy(update={"observers": kept}))
+
+
+def _experiment(device: str, problem: Problem) -> Experiment:
+    return evolving(device, {"type": "xor", "criterion": "neat-python"}, problem.population, problem.generations)
 
 
 def _vynapse(device: str, root: Path, loop: bool) -> Callable[[Problem], Side]:

@@ -13,14 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ours import Stopwatch, catalogue, devices
+from ours import Stopwatch, devices
 from sides import OURS, Bar, Contest, Options, Side, gathered
 
-from vynapse_core import Experiment, wire
+from vynapse_core import Experiment
 from vynapse_core.folder import named_folder
-from vynapse_core.recipe import build
 from vynapse_core.run import run_experiment
-from vynapse_core.source import Source
+from workloads.neat import evolving
 from workloads.neat_cartpole_peers import PEERS, Problem
 
 SIZES = {"neat_cartpole_150": Problem(150, 5, 10), "neat_cartpole_1000": Problem(1_000, 5, 3)}
@@ -54,26 +53,12 @@ def contests(name: str, options: Options) -> Iterator[Contest]:
         )
 
 
-def _experiment(device: str, problem: Problem) -> Experiment:
-    tree = {
-        "task": {"type": "cartpole", "episodes": problem.episodes},
-        "genome": {"type": "neat", "preset": "neat-python"},
-        "trainer": {"type": "neat", "preset": "neat-python", "population": problem.population},
-        "stop": {"steps": problem.generations, "solved": False},
-        "device": {"type": device},
-        "observers": ["stopwatch"],
-    }
-    made = wire(build(Source(tree, "benchmark"), catalogue()), catalogue=catalogue())
-    # without what prints to the terminal, as `vynapse run --quiet` does
-    kept = tuple(observer for observer in made.recipe.observers if type(observer).__name__ != "Console")
-    return replace(made, recipe=made.recipe.model_copy(update={"observers": kept}))
-
-
 def _vynapse(device: str, root: Path) -> Callable[[Problem], Side]:
     """Return the loop of `vynapse run`."""
 
     def make(problem: Problem) -> Side:
-        made = _experiment(device, problem)
+        task = {"type": "cartpole", "episodes": problem.episodes}
+        made = evolving(device, task, problem.population, problem.generations)
         (watch,) = (observer for observer in made.recipe.observers if isinstance(observer, Stopwatch))
 
         def run() -> float:
