@@ -14,13 +14,15 @@ decides whether loops become vectors.
 from __future__ import annotations
 
 import re
-from itertools import count
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vynapse_core import GraphError, Routine
 from vynapse_numba.addresses import AXES, DATA, DTYPE, FLAGS, KIND, NUMBER, ORDER, PLAIN, SHAPE
+from vynapse_numba.ir_text import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,51 +87,37 @@ def _known(name: str) -> bool:
 
 
 def _entry(name: str, routine: Routine) -> str:
-    lines: list[str] = []
-    numbers, slots = count(), count()
-
-    def value(code: str) -> str:
-        fresh = f"%v{next(numbers)}"
-        lines.append(f"  {fresh} = {code}")
-        return fresh
-
-    def field(kind: str, address: str, offset: int) -> str:
-        return value(f"load {kind}, ptr {value(f'getelementptr i8, ptr {address}, i64 {offset}')}")
-
-    def slot(kind: str) -> str:
-        return field(kind, "%table", 8 * next(slots))
-
-    arrays = slot("ptr")
-    given = ["ptr %result", "ptr %error", "i64 %first", "i64 %last"]
+    code = Function("define i64 @entry(ptr %table, i64 %first, i64 %last)")
+    table, first, last = code.arguments
+    given = [f"ptr {code.room('i64')}", f"ptr {code.room('ptr')}", f"i64 {first}", f"i64 {last}"]
+    arrays = table.load("ptr")
     for place, argument in enumerate(routine.arguments or (), 1):
+        slot = table.at(8 * place)
         if not argument.ndim:
             kind = _KINDS[argument.dtype]
-            given.append(f"{kind} {slot(kind)}")
+            given.append(f"{kind} {slot.load(kind)}")
             continue
-        array, dtype = slot("ptr"), np.dtype(argument.dtype)
-        known = value(f"icmp eq ptr {field('ptr', array, KIND)}, {arrays}")
-        lines.append(f"  br i1 {known}, label %array{place}, label %wrong{place}")
-        lines.append(f"wrong{place}:\n  ret i64 {place}\narray{place}:")
-        described, flags = field("ptr", array, DTYPE), field("i32", array, FLAGS)
-        right = [
-            value(f"icmp eq i32 {field('i32', array, AXES)}, {argument.ndim}"),
-            value(f"icmp eq i32 {value(f'and i32 {flags}, {PLAIN}')}, {PLAIN}"),
-            value(f"icmp eq i32 {field('i32', described, NUMBER)}, {dtype.num}"),
-            value(f"icmp eq i8 {field('i8', described, ORDER)}, {ord(dtype.byteorder)}"),
-        ]
-        every = right[0]
-        for each in right[1:]:
-            every = value(f"and i1 {every}, {each}")
-        lines.append(f"  br i1 {every}, label %right{place}, label %wrong{place}\nright{place}:")
-        shape = field("ptr", array, SHAPE)
-        sizes = [field("i64", shape, 8 * axis) for axis in range(argument.ndim)]
-        given.append(array_given(field("ptr", array, DATA), sizes, dtype.itemsize, value))
-    body = "\n".join(lines)
-    return (
-        "\ndefine i64 @entry(ptr %table, i64 %first, i64 %last) {\n"
-        f"  %result = alloca i64\n  %error = alloca ptr\n{body}\n"
-        f"  call i32 @{name}({', '.join(given)})\n  ret i64 0\n}}\n"
-    )
+        array, dtype = slot.load("ptr"), np.dtype(argument.dtype)
+        wrong, right = code.label(), code.label()
+        code.go(wrong, unless=array.at(KIND).load("ptr").equals(arrays))
+        described = array.at(DTYPE).load("ptr")
+        facts = (
+            array.at(AXES).load("i32").equals(argument.ndim),
+            (array.at(FLAGS).load("i32") & PLAIN).equals(PLAIN),
+            described.at(NUMBER).load("i32").equals(dtype.num),
+            described.at(ORDER).load("i8").equals(ord(dtype.byteorder)),
+        )
+        code.go(right, where=reduce(and_, facts))
+        code.begin(wrong)
+        code.give(place)
+        code.begin(right)
+        shape = array.at(SHAPE).load("ptr")
+        sizes = [str(shape.at(8 * axis).load()) for axis in range(argument.ndim)]
+        data = str(array.at(DATA).load("ptr"))
+        given.append(array_given(data, sizes, dtype.itemsize, lambda text: str(code.value("i64", text))))
+    code.value("i32", f"call i32 @{name}({', '.join(given)})")
+    code.give(0)
+    return code.text()
 
 
 def array_given(data: str, shape: Sequence[str], size: int, value: Callable[[str], str]) -> str:

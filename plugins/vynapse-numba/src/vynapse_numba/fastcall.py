@@ -12,11 +12,12 @@ from __future__ import annotations
 import ctypes
 import struct
 from functools import cache, reduce
-from itertools import count
+from operator import or_
 from typing import Any
 
 from vynapse_core import Routine, Run
 from vynapse_numba.addresses import ARRAY, BYTES, FLOAT, ITEMS, KIND
+from vynapse_numba.ir_text import Function, Value
 from vynapse_numba.team import team_at
 from vynapse_numba.team_code import WAKING
 
@@ -27,6 +28,7 @@ _FACTS = (
 """What the function knows, 64 bits each: types, objects and functions of Python's; and where the addresses of the
 team of threads are, the rows that are worth a thread's while, below how many rows it is never called, and from how many
 on it is made if there is none."""
+_NUMBERS = frozenset({"grain", "few", "many"})
 _FUNCTIONS = {
     "signed": "PyLong_AsLongLong",
     "unsigned": "PyLong_AsUnsignedLongLong",
@@ -53,77 +55,63 @@ class _Definition(ctypes.Structure):
 
 def fastcall(routine: Routine) -> str:
     """Return the text of the function `fastcall`, beside the function `entry` of a routine."""
-    lines: list[str] = []
-    numbers = count()
+    arguments = routine.arguments or ()
+    code = Function("define ptr @fastcall(ptr %self, ptr %given, i64 %count, ptr %names)")
+    self, given, count, names = code.arguments
+    slow, odd, alone, lacking, done = (code.label() for _ in range(5))
+    fallback, facts = self.at(ITEMS).load("ptr"), self.at(ITEMS + 8).load("ptr").at(BYTES)
+    known = {fact: facts.at(8 * at).load("i64" if fact in _NUMBERS else "ptr") for at, fact in enumerate(_FACTS)}
 
-    def value(code: str) -> str:
-        fresh = f"%v{next(numbers)}"
-        lines.append(f"  {fresh} = {code}")
-        return fresh
+    def is_a(thing: Value, *kinds: str) -> None:
+        found = thing.at(KIND).load("ptr")
+        code.go(slow, unless=reduce(or_, (found.equals(known[kind]) for kind in kinds)))
 
-    def field(kind: str, address: str, offset: int) -> str:
-        return value(f"load {kind}, ptr {value(f'getelementptr i8, ptr {address}, i64 {offset}')}")
-
-    def goes_on(holds: str, otherwise: str) -> None:
-        label = f"on{next(numbers)}"
-        lines.append(f"  br i1 {holds}, label %{label}, label %{otherwise}\n{label}:")
-
-    def is_a(thing: str, *kinds: str) -> None:
-        found = field("ptr", thing, KIND)
-        holds = [value(f"icmp eq ptr {found}, {known[kind]}") for kind in kinds]
-        goes_on(reduce(lambda one, other: value(f"or i1 {one}, {other}"), holds), "slow")
-
-    def whole(thing: str, convert: str) -> str:
+    def whole(thing: Value, convert: str) -> Value:
         is_a(thing, "int", "bool")
-        found = value(f"call i64 {known[convert]}(ptr {thing})")
+        found = code.call("i64", known[convert], thing)
         # what does not fit gives -1 as well
-        goes_on(value(f"icmp ne i64 {found}, -1"), "odd")
+        code.go(odd, where=found.equals(-1))
         return found
 
-    arguments = routine.arguments or ()
-    fallback = field("ptr", "%self", ITEMS)
-    facts = value(f"getelementptr i8, ptr {field('ptr', '%self', ITEMS + 8)}, i64 {BYTES}")
-    numeric = ("grain", "few", "many")
-    known = {name: field("i64" if name in numeric else "ptr", facts, 8 * at) for at, name in enumerate(_FACTS)}
-    goes_on(value("icmp eq ptr %names, null"), "slow")
-    goes_on(value(f"icmp eq i64 %count, {len(arguments) + 1}"), "slow")
-    rows = whole(field("ptr", "%given", 0), "signed")
-    lines.append(f"  store ptr {known['array']}, ptr %table")
+    code.go(slow, where=names.exists())
+    code.go(slow, unless=count.equals(len(arguments) + 1))
+    rows = whole(given.load("ptr"), "signed")
+    table = code.room(f"[{len(arguments) + 1} x i64]")
+    table.store(known["array"])
     for place, argument in enumerate(arguments, 1):
-        thing = field("ptr", "%given", 8 * place)
-        if argument.ndim:
-            stored = f"ptr {thing}"
-        elif argument.dtype == "float64":
-            is_a(thing, "float")
-            stored = f"double {field('double', thing, FLOAT)}"
-        else:
-            stored = f"i64 {whole(thing, 'unsigned' if argument.dtype == 'uint64' else 'signed')}"
-        slot = value(f"getelementptr i8, ptr %table, i64 {8 * place}")
-        lines.append(f"  store {stored}, ptr {slot}")
-    few, many = (value(f"icmp slt i64 {rows}, {known[name]}") for name in ("few", "many"))
-    body = "\n".join(lines)
-    save, restore, team = (known[name] for name in ("save", "restore", "team"))
-    return (
-        "\ndefine ptr @fastcall(ptr %self, ptr %given, i64 %count, ptr %names) {\n"
-        f"  %table = alloca [{len(arguments) + 1} x i64], align 8\n{body}\n"
-        f"  br i1 {few}, label %alone, label %team\n"
-        f"alone:\n  %state = call ptr {save}()\n"
-        f"  %wrong = call i64 @entry(ptr %table, i64 0, i64 {rows}) noinline\n"
-        f"  call void {restore}(ptr %state)\n  br label %done\n"
-        f"team:\n  %board = load ptr, ptr {team}\n"
-        "  %none = icmp eq ptr %board, null\n  br i1 %none, label %lacking, label %together\n"
-        f"lacking:\n  br i1 {many}, label %alone, label %slow\n"
-        f"together:\n  %run.at = getelementptr i8, ptr {team}, i64 8\n  %run = load ptr, ptr %run.at\n"
-        f"  %state1 = call ptr {save}()\n"
-        f"  %wrong1 = call i64 %run(ptr %board, ptr @entry, ptr %table, i64 {rows}, i64 {known['grain']})\n"
-        f"  call void {restore}(ptr %state1)\n  br label %done\n"
-        "done:\n  %found = phi i64 [%wrong, %alone], [%wrong1, %together]\n"
-        "  %right = icmp eq i64 %found, 0\n  br i1 %right, label %end, label %slow\n"
-        f"end:\n  call void {known['increase']}(ptr {known['none']})\n  ret ptr {known['none']}\n"
-        f"odd:\n  call void {known['clear']}()\n  br label %slow\n"
-        f"slow:\n  %result = call ptr {known['call']}(ptr {fallback}, ptr %given, i64 %count, ptr %names)\n"
-        "  ret ptr %result\n}\n"
-    )
+        found = given.at(8 * place).load("ptr")
+        if argument.dtype == "float64" and not argument.ndim:
+            is_a(found, "float")
+            found = found.at(FLOAT).load("double")
+        elif not argument.ndim:
+            found = whole(found, "unsigned" if argument.dtype == "uint64" else "signed")
+        table.at(8 * place).store(found)
+
+    wrong = code.variable(0)
+    code.go(alone, where=rows < known["few"])
+    board = known["team"].load("ptr")
+    code.go(lacking, unless=board.exists())
+    run = known["team"].at(8).load("ptr")
+    state = code.call("ptr", known["save"])
+    wrong.store(code.call("i64", run, board, code.constant("ptr", "@entry"), table, rows, known["grain"]))
+    code.call("void", known["restore"], state)
+    code.go(done)
+    code.begin(lacking)
+    code.go(slow, unless=rows < known["many"])
+    code.begin(alone)
+    state = code.call("ptr", known["save"])
+    wrong.store(code.call("i64", "@entry", table, 0, rows, how="noinline"))
+    code.call("void", known["restore"], state)
+    code.begin(done)
+    code.go(slow, where=wrong.load().differs(0))
+    code.call("void", known["increase"], known["none"])
+    code.give(known["none"])
+
+    code.begin(odd)
+    code.call("void", known["clear"])
+    code.begin(slow)
+    code.give(code.call("ptr", known["call"], fallback, given, count, names))
+    return code.text()
 
 
 def function(name: str, engine: Any, fallback: Run, grain: int, threads: int) -> Run:

@@ -128,7 +128,7 @@ def _entry(routine: Routine) -> tuple[Any, Callable[[bytes, int, int], int]]:
 def makers() -> tuple[str, ...]:
     """Return what a routine's code depends on besides the routine: who translates it, and how its entry is written."""
     here = Path(__file__)
-    names = ("routines.py", "addresses.py", "entry.py", "fastcall.py", "intrinsics.py", "llvm.py")
+    names = ("routines.py", "addresses.py", "entry.py", "fastcall.py", "intrinsics.py", "ir_text.py", "llvm.py")
     files = (hashlib.sha256(here.with_name(name).read_bytes()).hexdigest() for name in names)
     return sys.version, f"numba {version('numba')}", f"numpy {np.__version__}", *files
 
