@@ -87,7 +87,8 @@ class Arguments:
             *(self._leaf("parameter", name, slot, True) for name, slot in self.live.parameters.items()),
             *(self._leaf("input", name, self.live.inputs[name], name in per_network) for name in inputs),
         ]
-        self._parameters, self._inputs = tuple(self.live.parameters), tuple(inputs)
+        self.parameters, self.inputs = tuple(self.live.parameters), tuple(inputs)
+        """The names of the leaves, in the order in which they are checked: those per network first."""
         self._own = [leaf.slot for leaf in self._leaves if leaf.varies]
         self._shared = [leaf.slot for leaf in self._leaves if not leaf.varies]
         self._types: list[type[Any]] = [np.ndarray] * len(self._leaves)
@@ -103,8 +104,8 @@ class Arguments:
         if arrays.keys() != self.graph.parameters.keys() or inputs.keys() != self.graph.inputs.keys():
             _check_names("parameter", arrays, self.graph.parameters)
             _check_names("input", inputs, self.graph.inputs)
-        found = [arrays[name] for name in self._parameters]
-        found += [inputs[name] for name in self._inputs]
+        found = [arrays[name] for name in self.parameters]
+        found += [inputs[name] for name in self.inputs]
         if list(map(type, found)) != self._types:
             found = list(map(np.asarray, found))
         plain = list(map(_DTYPE, found)) == self._dtypes

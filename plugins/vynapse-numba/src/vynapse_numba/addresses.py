@@ -22,9 +22,9 @@ _FIELD = ctypes.c_ssize_t.from_address
 
 KIND = _HEAD - 8
 """Where an object has the address of its type. This and what follows count in bytes from the object's address."""
-DATA, AXES, SHAPE, DTYPE, FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 40, _HEAD + 48
-"""Where an array has the address of its data, the number of axes (int32), the addresses of its shape and its dtype, and
-flags (int32)."""
+DATA, AXES, SHAPE, STRIDES, DTYPE, FLAGS = _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 24, _HEAD + 40, _HEAD + 48
+"""Where an array has the address of its data, the number of axes (int32), the addresses of its shape, its strides and
+its dtype, and flags (int32)."""
 ORDER, NUMBER = _HEAD + 10, _HEAD + 12
 """Where a dtype has the order of its bytes, a character, and its number (int32)."""
 PLAIN = 0x101
@@ -50,11 +50,12 @@ def _probed() -> None:
         )
     probe = np.zeros((3, 5), np.int32)
     here = id(probe)
-    dtype, shape = (_FIELD(here + place).value for place in (DTYPE, SHAPE))
+    dtype, shape, strides = (_FIELD(here + place).value for place in (DTYPE, SHAPE, STRIDES))
     found = (address_of(probe), _FIELD(here + KIND).value, dtype, _int32(here + AXES), _int32(here + FLAGS) & PLAIN)
     if found == (probe.ctypes.data, ARRAY, id(probe.dtype), 2, PLAIN):
-        sizes = ctypes.c_int64.from_address(shape).value, ctypes.c_int64.from_address(shape + 8).value
-        if (*sizes, _int32(dtype + NUMBER), chr(_int32(dtype + ORDER) & 255)) == (3, 5, probe.dtype.num, "="):
+        pairs = [ctypes.c_int64.from_address(place + 8 * at).value for place in (shape, strides) for at in range(2)]
+        kind = _int32(dtype + NUMBER), chr(_int32(dtype + ORDER) & 255)
+        if (pairs, kind) == ([3, 5, 20, 4], (probe.dtype.num, "=")):
             return
     raise ImportError(
         "this build of NumPy keeps an array's fields elsewhere than its C interface says; take the reference device"

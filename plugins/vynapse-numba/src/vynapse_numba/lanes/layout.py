@@ -67,10 +67,12 @@ class Layout:
         """Whether all that is given is arrays already."""
         self.in_rows = self.plain and all(in_rows(given[name]) for name in self.own)
         """Whether the kernel can read the leaves where they lie."""
-        names = dict(self.inputs)
-        direct = [names[i] for i in text.shared if i in names and _as_it_lies(given[names[i]], nodes[i].dtype)]
-        self.direct = direct if self.plain and not self.common and len(direct) == len(text.shared) else None
-        """The names of the shared values, where all of them are inputs that the kernel can read where they lie."""
+        names, settled = dict(self.inputs), self.shared.settled
+        lies = {i for i, name in self.inputs if _as_it_lies(given[name], nodes[i].dtype)}
+        whole = self.plain and not self.common and lies.union(settled).issuperset(text.shared)
+        self.direct = [settled[i] if i in settled else names[i] for i in text.shared] if whole else None
+        """The shared values that the kernel reads, where there is nothing to compute: those that need no input, and the
+        names of inputs that can be read where they lie."""
         self._seen = [(name, array.shape, array.strides, array.dtype) for name, array in given.items() if self.plain]
         self._counts = (len(arrays), len(inputs))
 

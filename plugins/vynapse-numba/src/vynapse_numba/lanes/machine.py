@@ -38,7 +38,8 @@ class Machine:
         self.text = text
         parts = [piece for each in text.linked for piece in _origin(each)]
         self._engine = loaded(kept("lanes", (text.text, *processor(), *parts), lambda: _made(text)))
-        self.kernel: Kernel = _ENTRY(self._engine.get_function_address("kernel"))
+        self.address: int = self._engine.get_function_address("kernel")
+        self.kernel: Kernel = _ENTRY(self.address)
         self.turn: int = self._engine.get_function_address("turn")
         """The address of what each member of a team calls: the kernel, which takes no part of the rows."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,12 @@ from vynapse_numba.addresses import address_of
 from vynapse_numba.lanes.kernel import Repeat, write
 from vynapse_numba.lanes.layout import Layout
 from vynapse_numba.lanes.machine import Machine
+from vynapse_numba.lanes.replaying import answering
 from vynapse_numba.lanes.scan import batched, can_stay
+from vynapse_numba.lanes.work import SHARE, Work
 from vynapse_numba.llvm import FIRST_USE
-from vynapse_numba.team import team, worth
+from vynapse_numba.replays import Replays
+from vynapse_numba.team import worth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +59,8 @@ class LanesProgram(Program):
         self._lanes = lanes
         self._threads = threads
         self._layouts: tuple[Layout, ...] = ()
+        self._names = (*arguments.parameters, *arguments.inputs)
+        self._replays = Replays(arguments)
         self._staying: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], bool] = {}
 
     def __call__(self, arrays: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -62,22 +68,22 @@ class LanesProgram(Program):
 
         Raises ValueError for an array that is missing, unknown, or not of the shape and dtype the graph says.
         """
+        found = self._replays.answer(arrays, inputs)
+        if found is not None:
+            return found
         layout = self._laid_out(arrays, inputs)
         given = {**arrays, **inputs}
         own = _leaves(layout, given)
         if layout.direct is not None:
-            shared = [given[name] for name in layout.direct]
+            shared = [given[each] if isinstance(each, str) else each for each in layout.direct]
         else:
             shared = layout.shared([(slot, np.asarray(given[name])) for slot, name in layout.inputs])
         outputs = [np.empty((layout.rows, *shape), dtype) for _, shape, dtype in layout.outputs]
-        table = [layout.networks, layout.samples, 1, 0, 0]
-        for leaf in own:
-            table += (address_of(leaf), leaf.strides[0])
-        for value in shared[: len(self._text.shared)]:
-            table += (address_of(value), 0)
-        for output in outputs:
-            table += (address_of(output), output.strides[0], 0)
-        self._compute(ONCE, layout, table)
+        work = self._work(ONCE, layout, _table(layout, own, shared[: len(self._text.shared)], outputs))
+        work.do(self._threads)
+        if layout.in_rows and layout.direct is not None:
+            leaves = [given[name] for name in self._names]
+            self._replays.learn(arrays, inputs, partial(answering, layout, self._names, work, leaves, outputs, self._threads))
         results = {
             name: output[: layout.networks] for (name, _, _), output in zip(layout.outputs, outputs, strict=True)
         }
@@ -123,7 +129,7 @@ class LanesProgram(Program):
             for name, _, _ in layout.outputs:
                 written = held[carry[name]] if name in carry else seen[name][start]
                 table += (address_of(written), written.strides[0], 0 if name in carry else seen[name].strides[0])
-            self._compute(repeat, layout, table)
+            self._work(repeat, layout, table).do(self._threads)
         after = {name: value[: layout.networks] for name, value in held.items()}
         return {**arrays, **after}, {name: value[:, : layout.networks] for name, value in seen.items()}
 
@@ -149,8 +155,8 @@ class LanesProgram(Program):
                 machine = self._machines[repeat]
         return machine
 
-    def _compute(self, repeat: Repeat, layout: Layout, table: list[int]) -> None:
-        """Run a kernel on its table; threads take blocks of networks until there are none."""
+    def _work(self, repeat: Repeat, layout: Layout, table: list[int]) -> Work:
+        """Return a call of a kernel, its table complete."""
         machine = self._machine(repeat)
         table += [layout.sizes[dim] for dim in machine.text.symbols]
         room = [np.empty((layout.rows, *concrete(shape, layout.sizes)), dtype) for shape, dtype in machine.text.room]
@@ -160,13 +166,20 @@ class LanesProgram(Program):
         blocks = -(-networks // self._lanes)
         operations = blocks * machine.text.work * max(samples, 1) * steps
         shared = blocks > 1 and worth(self._threads, operations, GRAIN)
-        table[3] = max(1, blocks // (SHARES * self._threads)) * self._lanes if shared else networks
-        numbers = array("q", table)
-        address, _ = numbers.buffer_info()
-        if shared:
-            team(self._threads).call(machine.turn, address, operations, GRAIN)
-        else:
-            machine.kernel(address)
+        table[SHARE] = max(1, blocks // (SHARES * self._threads)) * self._lanes if shared else networks
+        return Work(machine, array("q", table), room, operations if shared else 0, GRAIN)
+
+
+def _table(layout: Layout, own: list[Array], shared: list[Array], outputs: list[Array]) -> list[int]:
+    """Return the table of a call of one step, but for what depends on the kernel alone."""
+    table = [layout.networks, layout.samples, 1, 0, 0]
+    for leaf in own:
+        table += (address_of(leaf), leaf.strides[0])
+    for value in shared:
+        table += (address_of(value), 0)
+    for output in outputs:
+        table += (address_of(output), output.strides[0], 0)
+    return table
 
 
 def _leaves(layout: Layout, given: Mapping[str, Array]) -> list[Array]:

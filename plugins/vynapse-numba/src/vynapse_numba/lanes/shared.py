@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Shared:
-    """The shared values `wanted`, for one set of sizes."""
+    """The shared values `wanted`, for one set of sizes. Raises GraphError where one that needs no input fails."""
 
     def __init__(self, arguments: Arguments, wanted: Iterable[int], sizes: Mapping[str, int]) -> None:
         self._wanted = tuple(wanted)
@@ -51,6 +51,8 @@ class Shared:
             else:
                 self._steps.append(step)
         self._run(first, self._slots)
+        self.settled = {i: self._given_out(i, self._slots) for i in self._wanted if i in fixed}
+        """{node: value} of those wanted that need no input."""
 
     def __call__(self, given: Iterable[tuple[int, Array]]) -> list[Array]:
         """Return the values for the shared inputs `given`, as contiguous arrays."""
@@ -58,7 +60,10 @@ class Shared:
         for slot, array in given:
             slots[slot] = array
         self._run(self._steps, slots)
-        return [np.asarray(slots[i], self._nodes[i].dtype, order="C") for i in self._wanted]
+        return [self._given_out(i, slots) for i in self._wanted]
+
+    def _given_out(self, i: int, slots: Sequence[Any]) -> Array:
+        return np.asarray(slots[i], self._nodes[i].dtype, order="C")
 
     def _run(self, steps: Sequence[tuple[int, Callable[..., Array], list[int]]], slots: list[Any]) -> None:
         if not steps:
