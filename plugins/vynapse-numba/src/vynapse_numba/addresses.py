@@ -9,7 +9,7 @@ of Python's own objects too. Every import looks whether it is so, and goes no fu
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,11 @@ ITEMS, BYTES, FLOAT = tuple.__basicsize__, bytes.__basicsize__ - 1, float.__basi
 def address_of(array: Array) -> int:
     """Return the address of an array's data."""
     return _FIELD(id(array) + DATA).value
+
+
+def function_address(function: Any) -> int:
+    """Return the address of a function of ctypes."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _probed() -> None:

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.addresses import ARRAY
-from vynapse_numba.addresses import PLAIN as CONTIGUOUS
+from vynapse_numba.addresses import ARRAY, PLAIN as CONTIGUOUS
 from vynapse_numba.convention import PLAIN, addresses, as_python
 from vynapse_numba.replay_code import ANY, HEAD, NOBODY, engine
 from vynapse_numba.team import team_at

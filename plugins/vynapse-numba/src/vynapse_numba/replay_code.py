@@ -42,7 +42,8 @@ def written() -> str:
     """Return the text of `replay(self, arrays, count)`, whose self is a tuple that begins with the sheet."""
     from llvmlite import ir
 
-    from vynapse_numba.tiles.loops import INT, each, number
+    from vynapse_numba.tiles.loops import each, number
+    from vynapse_numba.tiles.micro import INT
 
     small, place, nothing = ir.IntType(32), ir.IntType(8).as_pointer(), ir.VoidType()
     module = ir.Module("replay")
@@ -101,7 +102,8 @@ def written() -> str:
         with each(build, number(0), look["axes"]) as k:
             axis = line(AXIS, axes, build.load(seen))
             build.store(build.add(build.load(seen), number(1)), seen)
-            size, stride = (field(INT, field(place, array, where), build.mul(k, number(8))) for where in (SHAPE, STRIDES))
+            here = build.mul(k, number(8))
+            size, stride = (field(INT, field(place, array, where), here) for where in (SHAPE, STRIDES))
             known = build.icmp_signed("==", axis["array"], number(NOBODY))
             with build.if_else(known) as (fixed, alike):
                 with fixed:

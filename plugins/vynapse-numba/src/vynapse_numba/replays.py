@@ -39,7 +39,7 @@ class Replays:
         return found
 
     def learn(self, arrays: Arrays, inputs: Arrays, made: Callable[[], Answer | None]) -> None:
-        """Keep what is `made` of such a call, at its second time, and where that did not fit at the fourth, eighth …"""
+        """Keep what is `made` of such a call, at its second time; where that did not fit, at the fourth, the eighth."""
         kind = _kind(self._leaves(arrays, inputs))
         if len(self._met) >= KNOWN and kind not in self._met:
             self._met.clear()

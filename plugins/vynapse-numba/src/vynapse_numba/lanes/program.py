@@ -82,8 +82,8 @@ class LanesProgram(Program):
         work = self._work(ONCE, layout, _table(layout, own, shared[: len(self._text.shared)], outputs))
         work.do(self._threads)
         if layout.in_rows and layout.direct is not None:
-            leaves = [given[name] for name in self._names]
-            self._replays.learn(arrays, inputs, partial(answering, layout, self._names, work, leaves, outputs, self._threads))
+            leaves = {name: given[name] for name in self._names}
+            self._replays.learn(arrays, inputs, partial(answering, layout, work, leaves, outputs, self._threads))
         results = {
             name: output[: layout.networks] for (name, _, _), output in zip(layout.outputs, outputs, strict=True)
         }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +23,12 @@ ROOM = 2**20
 
 
 def answering(
-    layout: Layout, names: tuple[str, ...], work: Work, leaves: Sequence[Array], outputs: Sequence[Array], threads: int
+    layout: Layout, work: Work, leaves: Mapping[str, Array], outputs: Sequence[Array], threads: int
 ) -> Answer | None:
-    """Return what does `work` for leaves like these, of these names; None where it would hold too much memory."""
+    """Return what does `work` for leaves like these, in their order; None where it would hold too much memory."""
     if sum(room.nbytes for room in work.room) > ROOM or layout.direct is None:
         return None
-    table = work.table[:]
+    table, names = work.table[:], list(leaves)
     read = [*layout.own, *layout.direct]
     results = LEAVES + 2 * len(read)
     patches = [Patch(table, TAKEN, NOBODY, 0)]
@@ -36,7 +36,7 @@ def answering(
     patches += [Patch(table, results + 3 * at, len(names) + at) for at in range(len(outputs))]
     address = work.machine.turn if work.operations else work.machine.address
     job = Job(address, table, work.operations, work.grain)
-    likes = [Like.of(each) for each in (*leaves, *outputs)]
+    likes = [Like.of(each) for each in (*leaves.values(), *outputs)]
     again = replay(likes, patches, [job], (work.machine, work.room, layout), threads)
     empty, networks = np.empty, layout.networks
     made = [(name, (layout.rows, *shape), np.dtype(dtype)) for name, shape, dtype in layout.outputs]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Any, TypeVar
@@ -27,6 +28,31 @@ KEPT = 2**26
 
 Packs = dict[tuple[int, int], Array]
 """{(slot, block): packed samples}."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A plugin's kernel, asked for the values of a node. Raises whatever the kernel raises."""
+
+    node: Node
+    write: Write
+    operands: tuple[Array, ...]
+    threads: int
+    """That it may share its work among."""
+    sizes: Mapping[str, int]
+
+    def __call__(self) -> Array:
+        """Ask it."""
+        value: Array = self.write(None, *self.operands, sizes=self.sizes, threads=self.threads)
+        return value
+
+    def on(self, operands: Sequence[Array], sizes: Mapping[str, int]) -> Array:
+        """Ask it of other arrays. Raises GraphError where it fails."""
+        try:
+            value: Array = self.write(None, *operands, sizes=sizes, threads=self.threads)
+        except Exception as error:
+            raise _failed(self.node, error) from error
+        return value
 
 
 class Sized:
@@ -72,6 +98,12 @@ class Call:
         else:
             self.workers.run(lambda tile: self._one(bounds[tile], bounds[tile + 1]), len(bounds) - 1)
         self.finish()
+
+    def whole(self, arena: Arena, tape: Tape) -> None:
+        """Compute all networks as one tile, and write down how."""
+        self._helping = self.workers.threads
+        self.share(tape)
+        self.tile(arena, 0, self.given.networks, tape)
 
     def _one(self, start: int, stop: int) -> None:
         arena = taken(self.sized.arenas) or Arena(self.plan, self.layout)
@@ -271,8 +303,9 @@ class Call:
                     values[node] = write(outs[0], *operands, tape=tape)
                 else:
                     if bound.by_kernel:
-                        write = partial(write, sizes=sizes, threads=self._helping)
-                    if tape.records:
+                        asked = Asked(self.arguments.live.nodes[node], write, tuple(operands), self._helping, sizes)
+                        values[node] = tape.value(asked) if tape.records else asked()
+                    elif tape.records:
                         given = tuple(operands)
                         again = partial(self._written, node, write, outs[0], given)
                         values[node] = tape.value(again, given if bound.view else ())

@@ -62,6 +62,20 @@ class Native:
         return Native(self.function, table, self.arrays, self.writes)
 
 
+@dataclass(frozen=True)
+class Again:
+    """A value that Python computes, to be computed again where it lies."""
+
+    value: Array
+    compute: Callable[[], Array]
+
+    def __call__(self) -> None:
+        """Compute it."""
+        found = self.compute()
+        if found is not self.value:
+            np.copyto(self.value, found)
+
+
 class Tape:
     """Does what it is given at once; one that records can do it all again."""
 
@@ -101,7 +115,7 @@ class Tape:
         """Return what `compute` returns. Unless that is a view of one of `seen`, it is to be computed again."""
         value = np.asarray(compute())
         if self.records and not any(np.may_share_memory(value, x) for x in seen):
-            self.actions.append(partial(_again, value, compute))
+            self.actions.append(Again(value, compute))
         return value
 
     def again(self) -> None:
@@ -117,9 +131,3 @@ class Tape:
 
 NOW = Tape(records=False)
 """Records nothing."""
-
-
-def _again(value: Array, compute: Callable[[], Array]) -> None:
-    found = compute()
-    if found is not value:
-        np.copyto(value, found)
