@@ -9,14 +9,14 @@ fallback with the arguments as they are: a callable that does the same, or says 
 
 from __future__ import annotations
 
-import ctypes
 import struct
-from functools import cache, reduce
+from functools import reduce
 from operator import or_
 from typing import Any
 
 from vynapse_core import Routine, Run
 from vynapse_numba.addresses import ARRAY, BYTES, FLOAT, ITEMS, KIND
+from vynapse_numba.convention import NAMED, addresses, as_python
 from vynapse_numba.ir_text import Function, Value
 from vynapse_numba.team import team_at
 from vynapse_numba.team_code import WAKING
@@ -29,28 +29,6 @@ _FACTS = (
 team of threads are, the rows that are worth a thread's while, below how many rows it is never called, and from how many
 on it is made if there is none."""
 _NUMBERS = frozenset({"grain", "few", "many"})
-_FUNCTIONS = {
-    "signed": "PyLong_AsLongLong",
-    "unsigned": "PyLong_AsUnsignedLongLong",
-    "clear": "PyErr_Clear",
-    "increase": "Py_IncRef",
-    "save": "PyEval_SaveThread",
-    "restore": "PyEval_RestoreThread",
-    "call": "PyObject_Vectorcall",
-}
-_CONVENTION = 0x82
-"""METH_FASTCALL and METH_KEYWORDS."""
-
-
-class _Definition(ctypes.Structure):
-    """PyMethodDef."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
 
 
 def fastcall(routine: Routine) -> str:
@@ -116,24 +94,10 @@ def fastcall(routine: Routine) -> str:
 
 def function(name: str, engine: Any, fallback: Run, grain: int, threads: int) -> Run:
     """Return the function that an engine holds as `fastcall`, for Python, on so many threads."""
-    facts = {**_python(), "team": 0, "grain": grain, "few": 2**63 - 1, "many": 0}
+    objects = {"array": ARRAY, "int": id(int), "bool": id(bool), "float": id(float), "none": id(None)}
+    facts = {**objects, **addresses(), "team": 0, "grain": grain, "few": 2**63 - 1, "many": 0}
     if threads > 1:
         facts |= {"team": team_at(threads), "few": 2 * grain, "many": 2 * WAKING * grain}
     known = struct.pack(f"{len(_FACTS)}q", *(facts[each] for each in _FACTS))
-    definition = _Definition(name.encode(), engine.get_function_address("fastcall"), _CONVENTION, None)
-    new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
-        ("PyCFunction_NewEx", ctypes.pythonapi)
-    )
-    # it holds on to all that it needs, as what Python calls its self
-    made: Run = new(ctypes.addressof(definition), (fallback, known, engine, definition), None)
+    made: Run = as_python(name, engine.get_function_address("fastcall"), NAMED, fallback, known, engine)
     return made
-
-
-@cache
-def _python() -> dict[str, int]:
-    """Return the addresses of what belongs to Python."""
-    functions = {
-        name: ctypes.cast(getattr(ctypes.pythonapi, called), ctypes.c_void_p).value or 0
-        for name, called in _FUNCTIONS.items()
-    }
-    return {"array": ARRAY, "int": id(int), "bool": id(bool), "float": id(float), "none": id(None), **functions}

@@ -88,8 +88,8 @@ class Value:
         return self.function.value("i1", f"icmp ne ptr {self}, null")
 
     def wide(self) -> Value:
-        """Write an i32 as i64."""
-        return self.function.value("i64", f"zext i32 {self} to i64")
+        """Write an i8 or an i32 as i64."""
+        return self.function.value("i64", f"zext {self.kind} {self} to i64")
 
     def pointer(self) -> Value:
         """Write an i64 as an address."""

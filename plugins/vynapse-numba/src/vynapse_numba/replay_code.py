@@ -12,6 +12,7 @@ from typing import Any
 
 from vynapse_numba.addresses import AXES, BYTES, DATA, DTYPE, FLAGS, ITEMS, KIND, NUMBER, ORDER, SHAPE, STRIDES
 from vynapse_numba.cache import kept
+from vynapse_numba.ir_text import Function, Operand, Value
 from vynapse_numba.llvm import FIRST_USE, loaded, object_code, processor
 
 HEAD = ("looks", "patches", "jobs", "team", "arrays", "yes", "no", "increase", "save", "restore")
@@ -40,103 +41,71 @@ def engine() -> Any:
 
 def written() -> str:
     """Return the text of `replay(self, arrays, count)`, whose self is a tuple that begins with the sheet."""
-    from llvmlite import ir
+    code = Function("define ptr @replay(ptr %self, ptr %arrays, i64 %count)")
+    self, arrays, count = code.arguments
+    sheet, refused = self.at(ITEMS).load("ptr").at(BYTES), code.label()
+    head = _line(HEAD, sheet)
+    code.go(refused, unless=count.equals(head["looks"]))
+    looks = sheet.at(8 * len(HEAD))
+    patches = looks.at(head["looks"] * (8 * len(LOOK)))
+    jobs = patches.at(head["patches"] * (8 * len(PATCH)))
+    axes = jobs.at(head["jobs"] * (8 * len(JOB)))
+    team = head["team"].pointer()
+    with code.when(head["team"].differs(0)):
+        code.go(refused, unless=team.load().differs(0))
 
-    from vynapse_numba.tiles.loops import each, number
-    from vynapse_numba.tiles.micro import INT
+    seen = code.variable(0)
+    with code.counted(0, head["looks"]) as at:
+        look, array = _line(LOOK, looks, at), arrays.at(at * 8).load("ptr")
+        code.go(refused, unless=array.at(KIND).load().equals(head["arrays"]))
+        described, flags = array.at(DTYPE).load("ptr"), array.at(FLAGS).load("i32").wide()
+        code.go(refused, unless=described.at(NUMBER).load("i32").wide().equals(look["number"]))
+        code.go(refused, unless=described.at(ORDER).load("i8").wide().equals(look["order"]))
+        code.go(refused, unless=array.at(AXES).load("i32").wide().equals(look["axes"]))
+        code.go(refused, unless=(flags & look["flags"]).equals(look["flags"]))
+        sizes, strides = array.at(SHAPE).load("ptr"), array.at(STRIDES).load("ptr")
+        with code.counted(0, look["axes"]) as k:
+            axis = _line(AXIS, axes, seen.load())
+            seen.store(seen.load() + 1)
+            wanted = code.variable(axis["size"])
+            with code.when(axis["array"].differs(NOBODY)):
+                other = arrays.at(axis["array"] * 8).load("ptr").at(SHAPE).load("ptr")
+                wanted.store(other.at(axis["size"] * 8).load())
+            code.go(refused, unless=sizes.at(k * 8).load().equals(wanted.load()))
+            stride = strides.at(k * 8).load()
+            code.go(refused, unless=axis["stride"].equals(ANY) | axis["stride"].equals(stride))
 
-    small, place, nothing = ir.IntType(32), ir.IntType(8).as_pointer(), ir.VoidType()
-    module = ir.Module("replay")
-    function = ir.Function(module, ir.FunctionType(place, [place, place, INT]), "replay")
-    build: Any = ir.IRBuilder(function.append_basic_block("entry"))
-    refuse: Any = function.append_basic_block("refuse")
-    given, count = function.args[1:]
+    with code.counted(0, head["patches"]) as at:
+        patch, start = _line(PATCH, patches, at), code.variable(0)
+        with code.when(patch["array"].differs(NOBODY)):
+            start.store(arrays.at(patch["array"] * 8).load("ptr").at(DATA).load())
+        patch["entry"].pointer().store(start.load() + patch["offset"])
 
-    def field(kind: Any, base: Any, offset: Any) -> Any:
-        at = build.gep(base, [offset if isinstance(offset, ir.Value) else number(offset)])
-        return build.load(build.bitcast(at, kind.as_pointer()))
+    state = code.call("ptr", head["save"].pointer())
+    with code.counted(0, head["jobs"]) as at:
+        job, shared = _line(JOB, jobs, at), code.label()
+        function, table = job["function"].pointer(), job["table"].pointer()
+        with code.when(job["rows"].equals(0)):
+            code.call("void", function, table)
+            code.go(shared)
+        run, board = team.at(8).load("ptr"), team.load("ptr")
+        code.call("i64", run, board, function, table, job["rows"], job["grain"])
+        code.begin(shared)
+    code.call("void", head["restore"].pointer(), state)
+    _give(code, head, "yes")
+    code.begin(refused)
+    _give(code, head, "no")
+    return code.text()
 
-    def line(names: tuple[str, ...], start: Any, at: Any) -> dict[str, Any]:
-        base = build.gep(start, [build.mul(at, number(8 * len(names)))])
-        return {name: field(INT, base, 8 * k) for k, name in enumerate(names)}
 
-    def must(holds: Any) -> None:
-        on = build.append_basic_block("on")
-        build.cbranch(holds, on, refuse)
-        build.position_at_end(on)
+def _line(names: tuple[str, ...], start: Value, at: Operand = 0) -> dict[str, Value]:
+    """Write the reading of what stands on one of the sheet's lines of a kind."""
+    line = start.at(at * (8 * len(names)))
+    return {name: line.at(8 * place).load() for place, name in enumerate(names)}
 
-    def same(one: Any, other: Any) -> None:
-        must(build.icmp_signed("==", one, other))
 
-    def argument(at: Any) -> Any:
-        return field(place, given, build.mul(at, number(8)))
-
-    def tell(what: Any) -> None:
-        increase = build.inttoptr(head["increase"], ir.FunctionType(nothing, [place]).as_pointer())
-        found = build.inttoptr(what, place)
-        build.call(increase, [found])
-        build.ret(found)
-
-    sheet = build.gep(field(place, function.args[0], ITEMS), [number(BYTES)])
-    head = line(HEAD, sheet, number(0))
-    same(count, head["looks"])
-    looks = build.gep(sheet, [number(8 * len(HEAD))])
-    patches = build.gep(looks, [build.mul(head["looks"], number(8 * len(LOOK)))])
-    jobs = build.gep(patches, [build.mul(head["patches"], number(8 * len(PATCH)))])
-    axes = build.gep(jobs, [build.mul(head["jobs"], number(8 * len(JOB)))])
-    team = build.inttoptr(head["team"], place)
-    alone = build.icmp_signed("==", head["team"], number(0))
-    with build.if_then(build.not_(alone)):
-        must(build.icmp_signed("!=", field(INT, team, 0), number(0)))
-
-    seen, base = build.alloca(INT), build.alloca(INT)
-    build.store(number(0), seen)
-    with each(build, number(0), head["looks"]) as at:
-        look, array = line(LOOK, looks, at), argument(at)
-        same(field(INT, array, KIND), head["arrays"])
-        described, flags = field(place, array, DTYPE), build.trunc(look["flags"], small)
-        same(field(small, described, NUMBER), build.trunc(look["number"], small))
-        same(field(ir.IntType(8), described, ORDER), build.trunc(look["order"], ir.IntType(8)))
-        same(field(small, array, AXES), build.trunc(look["axes"], small))
-        same(build.and_(field(small, array, FLAGS), flags), flags)
-        with each(build, number(0), look["axes"]) as k:
-            axis = line(AXIS, axes, build.load(seen))
-            build.store(build.add(build.load(seen), number(1)), seen)
-            here = build.mul(k, number(8))
-            size, stride = (field(INT, field(place, array, where), here) for where in (SHAPE, STRIDES))
-            known = build.icmp_signed("==", axis["array"], number(NOBODY))
-            with build.if_else(known) as (fixed, alike):
-                with fixed:
-                    same(size, axis["size"])
-                with alike:
-                    other = field(place, argument(axis["array"]), SHAPE)
-                    same(size, field(INT, other, build.mul(axis["size"], number(8))))
-            unseen = build.icmp_signed("==", axis["stride"], number(ANY))
-            must(build.or_(unseen, build.icmp_signed("==", axis["stride"], stride)))
-
-    with each(build, number(0), head["patches"]) as at:
-        patch = line(PATCH, patches, at)
-        build.store(number(0), base)
-        with build.if_then(build.icmp_signed("!=", patch["array"], number(NOBODY))):
-            build.store(field(INT, argument(patch["array"]), DATA), base)
-        entry = build.inttoptr(patch["entry"], INT.as_pointer())
-        build.store(build.add(build.load(base), patch["offset"]), entry)
-
-    save = build.inttoptr(head["save"], ir.FunctionType(place, []).as_pointer())
-    restore = build.inttoptr(head["restore"], ir.FunctionType(nothing, [place]).as_pointer())
-    state = build.call(save, [])
-    with each(build, number(0), head["jobs"]) as at:
-        job = line(JOB, jobs, at)
-        shared = build.icmp_signed("!=", job["rows"], number(0))
-        with build.if_else(shared) as (together, by_itself):
-            with together:
-                run = build.inttoptr(field(INT, team, 8), ir.FunctionType(INT, [INT] * 5).as_pointer())
-                build.call(run, [field(INT, team, 0), *job.values()])
-            with by_itself:
-                kernel = build.inttoptr(job["function"], ir.FunctionType(nothing, [INT]).as_pointer())
-                build.call(kernel, [job["table"]])
-    build.call(restore, [state])
-    tell(head["yes"])
-    build.position_at_end(refuse)
-    tell(head["no"])
-    return str(module)
+def _give(code: Function, head: dict[str, Value], what: str) -> None:
+    """Write that an object of Python's is returned."""
+    found = head[what].pointer()
+    code.call("void", head["increase"].pointer(), found)
+    code.give(found)
