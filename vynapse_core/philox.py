@@ -8,6 +8,7 @@ elsewhere, so that each thread has one, put where it is wanted. What it gives de
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, cast
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
 
-_PAIR = Struct("<2Q")
+key_words: Callable[[bytes], tuple[int, int]] = Struct("<2Q").unpack
+"""Returns the two 64-bit words of a key of 16 bytes."""
 _NOWHERE = -1
 
 
@@ -59,12 +61,6 @@ class _Thread(threading.local):
 
     def __init__(self) -> None:
         self.source = _Source()
-
-
-def key_words(key: bytes) -> tuple[int, int]:
-    """Return the two 64-bit words of a key of 16 bytes."""
-    low, high = _PAIR.unpack(key)
-    return low, high
 
 
 def keyed(key: bytes) -> Philox:

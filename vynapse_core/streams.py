@@ -49,19 +49,23 @@ class Streams:
 
     seed: int
     path: tuple[Part, ...] = ()
-    _prefix: bytes = field(init=False, repr=False, compare=False)
+    _root: blake2b = field(init=False, repr=False, compare=False)
+    """The hash of seed and path, which those of the streams below go on from."""
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, str):
             raise TypeError(f"a seed is an int, found {self.seed!r}")
-        object.__setattr__(self, "_prefix", b"".join(map(_encoded, (self.seed, *self.path))))
+        encoding = b"".join(map(_encoded, (self.seed, *self.path)))
+        object.__setattr__(self, "_root", blake2b(encoding, digest_size=16, person=b"vynapse stream"))
 
     def __call__(self, *path: Part) -> Stream:
         """Return the stream at `path`, at its first word. Calling again returns the same draws again."""
         if not path:
             raise ValueError('a stream needs a name, such as streams("mutation", step)')
-        encoding = b"".join([self._prefix, *[_encoded(part) for part in path]])
-        return Stream(blake2b(encoding, digest_size=16, person=b"vynapse stream").digest())
+        named = self._root.copy()
+        for part in path:
+            named.update(_encoded(part))
+        return Stream(named.digest())
 
     def within(self, *path: Part) -> Streams:
         """Return the streams below `path`: `within("island", 3)("cross")` is `("island", 3, "cross")`."""
@@ -183,7 +187,7 @@ class Stream:
         """Leave the next words to a device that makes them itself: (key0, key1, index of the first word)."""
         first = self.position
         self.position += _count(words)
-        return (*self.key, first)
+        return (*philox.key_words(self._key), first)
 
     def _next(self, count: int) -> NDArray[np.uint64]:
         """Return the next words, a new array."""

@@ -14,9 +14,10 @@ from vynapse_core.source import Source
 from vynapse_evolution.breeding import breeding
 from vynapse_evolution.crossover import Clone, UniformCrossover
 from vynapse_evolution.measures import measuring
+from vynapse_evolution.mixture import mixture
 from vynapse_evolution.mutation import BitFlip, Gaussian
 from vynapse_evolution.replacement import Plus
-from vynapse_evolution.selection import Random, Tournament
+from vynapse_evolution.selection import Random, Rank, Tournament
 
 numba = pytest.importorskip("vynapse_numba.device").Numba
 DEVICES = (numba(threads=1), numba(threads=2))
@@ -57,6 +58,28 @@ def test_a_compiled_selection_chooses_whom_the_plain_one_chooses(device, selecto
     for stream in streams:
         stream.words(used)
     expected, found = selector.select(fitness, n, streams[0]), selector.on(device)(fitness, n, streams[1])
+    assert found.tolist() == expected.tolist()
+    assert streams[0].position == streams[1].position
+
+
+MIXTURES = (
+    (Tournament(weight=0.8), Random(weight=0.2)),
+    (Tournament(size=5), Tournament(size=2, weight=0.4), Random(weight=0.0)),
+    (Rank(), Tournament(weight=0.3)),
+)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("selectors", MIXTURES)
+@settings(max_examples=25, deadline=None)
+@given(p=st.integers(1, 30), n=st.sampled_from([0, 1, 2, 7, 500, 9000]), used=st.integers(0, 9), seed=st.integers(0, 9))
+def test_a_compiled_mixture_chooses_whom_the_plain_one_chooses_in_its_order(device, selectors, p, n, used, seed):
+    fitness = population(p, 1, seed).fitness
+    streams = rng(seed), rng(seed)
+    for stream in streams:
+        stream.words(used)
+    forms = (mixture(selectors, Reference()), mixture(selectors, device))
+    expected, found = (form(fitness, n, stream) for form, stream in zip(forms, streams, strict=True))
     assert found.tolist() == expected.tolist()
     assert streams[0].position == streams[1].position
 
@@ -148,7 +171,7 @@ def test_compiled_statistics_are_the_plain_ones(device, p, w, seed):
         return
     expected, spread = measuring(Reference())(measured.fitness, measured.genes.values, "here")
     found, differing = measuring(device)(measured.fitness, measured.genes.values, "here")
-    assert vars(found) == pytest.approx(vars(expected), rel=1e-9, abs=1e-9)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert differing == pytest.approx(spread, rel=1e-6)
 
 
@@ -163,7 +186,7 @@ def test_a_population_without_hope_is_told_with_its_place(device):
 def test_a_compiled_generation_breeds_the_children_of_the_plain_one(crossover, dtype):
     parents = population(50, 33, dtype=dtype)
     parts = (Tournament(weight=0.8), Random(weight=0.2)), crossover, ()
-    bred = [breeding(*parts, device)(parents, 70, Streams(4), CLOCK) for device in (Reference(), *DEVICES)]
+    bred = [breeding(*parts, device, Streams(4))(parents, 70, CLOCK) for device in (Reference(), *DEVICES)]
     for genes, ids in bred[1:]:
         assert genes.values.tobytes() == bred[0][0].values.tobytes()
         assert ids.tolist() == bred[0][1].tolist()
@@ -182,11 +205,11 @@ class Wrong(Selector):
 @pytest.mark.parametrize("at", [-1, 20, 10**12])
 @pytest.mark.parametrize("crossover", [Clone(), UniformCrossover()])
 def test_a_selector_that_chooses_whom_there_is_not_is_named(device, at, crossover):
-    breed = breeding((Wrong(at=at),), crossover, (), device)
+    breed = breeding((Wrong(at=at),), crossover, (), device, Streams(1))
     with pytest.raises(
         RunError, match=f"selector Wrong returned int64 \\[..?\\] from {at} to {at}; expected the places"
     ):
-        breed(population(20, 3), 8, Streams(1), CLOCK)
+        breed(population(20, 3), 8, CLOCK)
 
 
 @pytest.mark.parametrize("device", DEVICES)

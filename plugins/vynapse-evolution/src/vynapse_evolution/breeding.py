@@ -12,35 +12,41 @@ from vynapse_core import Array, Clock, Crossover, Device, Genes, Mutation, Popul
 from vynapse_evolution.crossover import Clone
 from vynapse_evolution.mixture import mixture
 
-Breed: TypeAlias = Callable[[Population, int, Streams, Clock], tuple[Genes, Array]]
+Breed: TypeAlias = Callable[[Population, int, Clock], tuple[Genes, Array]]
 
 
 def breeding(
-    selectors: Sequence[Selector], crossover: Crossover, mutations: Sequence[Mutation], device: Device
+    selectors: Sequence[Selector],
+    crossover: Crossover,
+    mutations: Sequence[Mutation],
+    device: Device,
+    streams: Streams,
 ) -> Breed:
-    """Return the function (population, n, streams, clock) -> genes of n offspring, parents' ids int64 [n, 2].
+    """Return the function (population, n, clock) -> genes of n offspring, parents' ids int64 [n, 2].
 
     The ids are mother, father (−1 for none). Parents are paired at random, and the fitter of a pair is the mother.
-    Without a crossover each child has one parent. Operators act in the form that suits the device.
+    Without a crossover each child has one parent. Operators act in the form that suits the device, and draw from
+    streams of their own at each step.
     """
     select = mixture(selectors, device)
     pair = pairing(device)
     take = taking(device)
     cross = None if isinstance(crossover, Clone) else crossover.on(device)
     changes = [mutation.on(device) for mutation in mutations]
+    selecting, crossing, changing = (streams.within(role) for role in ("selection", "crossover", "mutation"))
 
-    def breed(population: Population, n: int, streams: Streams, clock: Clock) -> tuple[Genes, Array]:
+    def breed(population: Population, n: int, clock: Clock) -> tuple[Genes, Array]:
         fitness, step = population.fitness, clock.step
         if cross is None:
-            mothers = select(fitness, n, streams("selection", step))
+            mothers = select(fitness, n, selecting(step))
             genes = take(population.genes, mothers)
             parents = np.stack([population.ids[mothers], np.full(n, -1)], axis=1)
         else:
-            chosen = select(fitness, 2 * n, streams("selection", step))
+            chosen = select(fitness, 2 * n, selecting(step))
             mothers, fathers, parents = pair(fitness, population.ids, chosen)
-            genes = cross(population.genes, mothers, fathers, streams("crossover", step), clock)
+            genes = cross(population.genes, mothers, fathers, crossing(step), clock)
         for index, change in enumerate(changes):
-            genes = change(genes, streams("mutation", step, index), clock)
+            genes = change(genes, changing(step, index), clock)
         return genes, parents
 
     return breed

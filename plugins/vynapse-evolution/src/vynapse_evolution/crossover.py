@@ -96,22 +96,23 @@ class UniformCrossover(Exchange):
         plain = super().on(device)
         if not device.compiles:
             return plain
-        from vynapse_evolution.routines import for_genes
+        from vynapse_evolution.routines import BITS, for_genes
         from vynapse_evolution.routines.crossover import uniform_crossover
 
         form = for_genes(device, uniform_crossover)
 
         def cross(genes: Genes, mothers: Array, fathers: Array, rng: Stream, clock: Clock) -> Genes:
             rate, values = value_at(self.rate, clock), genes.values
-            run = form(values)
+            bits = BITS.get(values.dtype, values.dtype)
+            parents = np.ascontiguousarray(values).view(bits)
+            run = form(parents)
             if run is None or rate < MOST or value_at(self.swap, clock) != 0.5 or genes.structure:
                 return plain(genes, mothers, fathers, rng, clock)
             n, w = len(mothers), values.shape[1]
             words = n * -(-w // 64) + (-(-n // 2) if rate < 1 else 0)
-            children = np.empty((n, w), values.dtype)
-            parents = np.ascontiguousarray(values)
+            children = np.empty((n, w), bits)
             run(n, *rng.reserve(words), rate, parents, mothers, fathers, children)
-            return Genes(children, bounds=genes.bounds)
+            return Genes(children.view(values.dtype), bounds=genes.bounds)
 
         return cross
 

@@ -25,6 +25,7 @@ from vynapse_core import (
     Selector,
     Solution,
     Stream,
+    Streams,
     Task,
     Trainer,
     mistake,
@@ -70,11 +71,18 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Forms:
-    """What a step does, in the form that suits a device."""
+    """What a step does, in the form that suits an experiment: the same in all steps."""
 
+    revalues: bool
+    """Whether parents are evaluated anew, so that their fitness can be compared with their offspring's.
+
+    Where fitness changes from step to step, a parent that was lucky with a past batch would never be replaced.
+    """
     offspring: int
     breed: Breed
     survive: Callable[[Population, Population, Stream], Population]
+    replacing: Streams
+    """What a replacement draws from, by step."""
     measure: Measure
 
 
@@ -164,13 +172,15 @@ class Evolution(Trainer):
 
     def step(self, experiment: "Experiment", state: State) -> tuple[State, Report]:
         """Return the state after a generation, and its report."""
-        population, evaluated = self._parents(experiment, state)
         forms = experiment.prepared(self, lambda: self._forms(experiment))
-        streams, clock = experiment.streams, experiment.clock(state.step)
-        genes, parents = forms.breed(population, forms.offspring, streams, clock)
+        population, evaluated = state.population, 0
+        if forms.revalues and state.step > 0:
+            fitness = experiment.evaluate(population.genes, state.step)
+            population, evaluated = replace(population, fitness=fitness), len(population)
+        genes, parents = forms.breed(population, forms.offspring, experiment.clock(state.step))
         fitness = experiment.evaluate(genes, state.step)
         offspring = Population.born(genes, fitness, state.born, parents)
-        alive = forms.survive(population, offspring, streams("replacement", state.step))
+        alive = forms.survive(population, offspring, forms.replacing(state.step))
         fitness, values = alive.fitness, alive.genes.values
         measured = forms.measure(fitness, values, f"step {state.step + 1}")
         return self._after(experiment.task, state, alive, measured, evaluated + len(genes), len(genes))
@@ -187,23 +197,19 @@ class Evolution(Trainer):
         """Return the best so far, as the step saw it that measured it."""
         return Solution(state.champion.genes, fitness=float(state.champion.fitness[0]))
 
-    def _parents(self, experiment: "Experiment", state: State) -> tuple[Population, int]:
-        """Return the population with a fitness that its offspring's can be compared with, and what that cost.
-
-        Where fitness changes from step to step, a parent that was lucky with a past batch would never be replaced.
-        """
-        population = state.population
-        if not (experiment.task.stochastic and self.replacement.keeps_parents) or state.step == 0:
-            return population, 0
-        return replace(population, fitness=experiment.evaluate(population.genes, state.step)), len(population)
-
     def _forms(self, experiment: "Experiment") -> Forms:
-        """Return what a step does, in the form that suits the experiment's device."""
+        """Return what a step does in this experiment."""
         device, fitted = experiment.recipe.device, self.fitted(experiment.genome)
         if fitted.mutation is None or fitted.crossover is None or fitted.offspring is None:
             raise RunError(f"there are no default operators for {experiment.genome.encoding} genomes; name them")
-        breed = breeding(fitted.selection, fitted.crossover, fitted.mutation, device)
-        return Forms(fitted.offspring, breed, self.replacement.on(device), measuring(device))
+        return Forms(
+            revalues=experiment.task.stochastic and self.replacement.keeps_parents,
+            offspring=fitted.offspring,
+            breed=breeding(fitted.selection, fitted.crossover, fitted.mutation, device, experiment.streams),
+            survive=self.replacement.on(device),
+            replacing=experiment.streams.within("replacement"),
+            measure=measuring(device),
+        )
 
     def _after(
         self,

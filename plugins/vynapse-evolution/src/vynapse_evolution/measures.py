@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,8 +17,7 @@ WATCHED_INDIVIDUALS = 1024
 """Individuals at most that are looked at, evenly spaced: their spread is within some 2% of the whole population's."""
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """The finite fitnesses of a population."""
 
     best: float
@@ -51,9 +49,9 @@ def measuring(device: Device) -> Measure:
         if run is None:
             return spread(fitness, where), diversity(values)
         rows, columns = _watched(*values.shape)
-        found = np.empty(6)
-        run(1, fitness, np.ascontiguousarray(values), rows, columns, np.empty(2 * len(columns)), found)
-        best, mean, worst, deviation, finite, differing = found.tolist()
+        found = np.empty(6 + 2 * len(columns))
+        run(1, fitness, np.ascontiguousarray(values), rows, columns, found)
+        best, mean, worst, deviation, finite, differing = found[:6].tolist()
         if finite == 0:
             raise _hopeless(len(fitness), where)
         return Spread(best, mean, worst, deviation, len(fitness) - int(finite)), differing

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from vynapse_core import Array, Device, RunError, Selector, Stream
-from vynapse_evolution.selection import Random, Tournament
+from vynapse_evolution.selection import Random, Tournament, winners
 
 Select: TypeAlias = Callable[[Array, int, Stream], Array]
 
@@ -20,23 +20,45 @@ SOUND = (Tournament, Random)
 
 def mixture(selectors: Sequence[Selector], device: Device) -> Select:
     """Return the function (fitness, n, rng) -> parents int64 [n], shared by weight, in random order."""
-    functions = [_checked(selector, selector.on(device)) for selector in selectors]
-    if len(functions) == 1:
-        return functions[0]
-    weights = [selector.weight for selector in selectors]
+    if len(selectors) == 1:
+        return _checked(selectors[0], device)
+    weights, mixed = [selector.weight for selector in selectors], shuffling(device)
+    if device.compiles and all(type(selector) in SOUND for selector in selectors):
+        # tournaments of all sizes are one loop
+        sizes = [selector.size if isinstance(selector, Tournament) else 1 for selector in selectors]
+        win = winners(lambda n: np.repeat(sizes, shares(weights, n)), device)
+        return lambda fitness, n, rng: mixed(win(fitness, n, rng), rng)
+    functions = [_checked(selector, device) for selector in selectors]
     shared = lru_cache(4)(lambda n: [int(count) for count in shares(weights, n)])
 
     def select(fitness: Array, n: int, rng: Stream) -> Array:
         chosen = [function(fitness, count, rng) for function, count in zip(functions, shared(n), strict=True)]
-        mixed: Array = np.concatenate(chosen)[rng.permutation(n)]
-        return mixed
+        return mixed(np.concatenate(chosen), rng)
 
     return select
 
 
-def _checked(selector: Selector, function: Select) -> Select:
-    """Return the function with its result looked at: what reads memory by these indices checks nothing."""
-    if isinstance(selector, SOUND):
+def shuffling(device: Device) -> Callable[[Array, Stream], Array]:
+    """Return the function (chosen int64 [n], rng) -> the same in random order."""
+    if not device.compiles:
+        return lambda chosen, rng: chosen[rng.permutation(len(chosen))]
+    from vynapse_evolution.routines.selection import shuffled
+
+    run = device.routine(shuffled)
+
+    def compiled(chosen: Array, rng: Stream) -> Array:
+        n = len(chosen)
+        mixed = np.empty(n, np.int64)
+        run(1, *rng.reserve(n), chosen, np.empty((2, n), np.uint64), np.empty(n + 1, np.int64), mixed)
+        return mixed
+
+    return compiled
+
+
+def _checked(selector: Selector, device: Device) -> Select:
+    """Return a selector's form with its result looked at: what reads memory by these indices checks nothing."""
+    function = selector.on(device)
+    if type(selector) in SOUND:
         return function
 
     def select(fitness: Array, n: int, rng: Stream) -> Array:

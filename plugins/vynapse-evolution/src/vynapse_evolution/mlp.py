@@ -111,9 +111,15 @@ class Mlp(Genome):
         return tuple(places)
 
     @cached_property
-    def views(self) -> tuple[tuple[str, tuple[slice, slice], tuple[int, ...]], ...]:
-        """What of genes [n, w] each parameter is: (name, index of its genes, shape of it in a network)."""
-        return tuple((name, np.s_[:, start : start + prod(shape)], shape) for name, start, shape in self.places)
+    def views(self) -> tuple[tuple[str, tuple[slice, slice], tuple[int, ...] | None], ...]:
+        """What of genes [n, w] each parameter is: (name, index of its genes, its shape [n, ...] if not that of these).
+
+        The number of networks is open: −1.
+        """
+        return tuple(
+            (name, np.s_[:, start : start + prod(shape)], (-1, *shape) if len(shape) > 1 else None)
+            for name, start, shape in self.places
+        )
 
     @property
     def length(self) -> int:
@@ -140,8 +146,11 @@ class Mlp(Genome):
 
     def networks(self, genes: Genes) -> Networks:
         """Return the networks of `genes` [n, w]; their arrays are views of the genes."""
-        values, n = genes.values, len(genes.values)
-        arrays = {name: values[columns].reshape(n, *shape) for name, columns, shape in self.views}
+        values = genes.values
+        arrays = {
+            name: values[columns] if shape is None else values[columns].reshape(shape)
+            for name, columns, shape in self.views
+        }
         return Networks(self.graph, arrays)
 
     def absorb(self, genes: Genes, arrays: Mapping[str, Array]) -> Genes:

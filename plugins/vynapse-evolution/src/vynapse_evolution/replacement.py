@@ -36,40 +36,37 @@ class Plus(Replacement):
         form = for_genes(device, gathered)
 
         def survive(parents: Population, offspring: Population, rng: Stream) -> Population:
-            old, young = parents.genes, offspring.genes
-            gather = form(old.values)
-            if gather is None or old.structure or parents.fitness.ndim > 1:
+            genes, values = parents.genes, parents.genes.values
+            gather = form(values)
+            if gather is None or genes.structure or parents.fitness.ndim > 1:
                 return self.survive(parents, offspring, rng)
-            p, m = len(parents), len(offspring)
-            fitness = np.concatenate([offspring.fitness, parents.fitness])
-            kept = np.empty(p, np.int64)
-            choose(1, offspring.fitness, parents.fitness, np.partition(fitness, m)[m], kept)
-            alive = Population(
-                Genes(np.empty(old.values.shape, old.values.dtype), bounds=old.bounds),
-                np.empty(p),
-                np.empty(p, np.int64),
-                np.empty((p, 2), np.int64),
-                np.empty(p, np.int64),
-            )
+            young, old = offspring.fitness, parents.fitness
+            m, p = len(young), len(old)
+            both, kept = np.concatenate([young, old]), np.empty(p, np.int64)
+            # the m-th least parts those who live on from the others without sorting either
+            both.partition(m)
+            choose(1, young, old, both.item(m), kept)
+            alive, fitness = np.empty(values.shape, values.dtype), np.empty(p)
+            ids, ancestry, ages = np.empty(p, np.int64), np.empty((p, 2), np.int64), np.empty(p, np.int64)
             gather(
                 p,
                 kept,
-                np.ascontiguousarray(young.values),
-                np.ascontiguousarray(old.values),
-                offspring.fitness,
-                parents.fitness,
+                np.ascontiguousarray(offspring.genes.values),
+                np.ascontiguousarray(values),
+                young,
+                old,
                 offspring.ids,
                 parents.ids,
                 offspring.parents,
                 parents.parents,
                 parents.ages,
-                alive.genes.values,
-                alive.fitness,
-                alive.ids,
-                alive.parents,
-                alive.ages,
+                alive,
+                fitness,
+                ids,
+                ancestry,
+                ages,
             )
-            return alive
+            return Population(Genes(alive, bounds=genes.bounds), fitness, ids, ancestry, ages)
 
         return survive
 

@@ -2,6 +2,7 @@
 """Selectors: who becomes a parent. All bear equal fitness, individuals that failed (−inf), and nothing but those."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -30,16 +31,7 @@ class Tournament(Selector):
         """Return `select`, as a loop where the device compiles."""
         if not device.compiles:
             return self.select
-        from vynapse_evolution.routines.selection import tournaments
-
-        run, size = device.routine(tournaments), self.size
-
-        def select(fitness: Array, n: int, rng: Stream) -> Array:
-            winners = np.empty(n, np.int64)
-            run(n, *rng.reserve(n * size), scalar(fitness), size, winners)
-            return winners
-
-        return select
+        return winners(lambda n: np.full(n, self.size), device)
 
 
 class Roulette(Selector):
@@ -116,6 +108,28 @@ class Random(Selector):
     def on(self, device: Device) -> Callable[[Array, int, Stream], Array]:
         """Return `select`; where the device compiles, as tournaments of one, which draw the same."""
         return Tournament(size=1).on(device) if device.compiles else self.select
+
+
+def winners(sizes: Callable[[int], Array], device: Device) -> Callable[[Array, int, Stream], Array]:
+    """Return the function (fitness [P], n, rng) -> winners of n tournaments, int64 [n], as a loop.
+
+    `sizes` returns the individuals in each of n tournaments, int [n].
+    """
+    from vynapse_evolution.routines.selection import tournaments
+
+    run = device.routine(tournaments)
+
+    @lru_cache(4)
+    def drawn(n: int) -> tuple[Array, int]:
+        places = np.concatenate([[0], np.cumsum(sizes(n))]).astype(np.int64)
+        return places, int(places[-1])
+
+    def select(fitness: Array, n: int, rng: Stream) -> Array:
+        (places, words), best = drawn(n), np.empty(n, np.int64)
+        run(n, *rng.reserve(words), scalar(fitness), places, best)
+        return best
+
+    return select
 
 
 def scalar(fitness: Array) -> Array:

@@ -18,7 +18,8 @@ SHARES, SHARE = 16, 1 << 15
 
 
 @routine(
-    "uint64, uint64, int64, float64, float64, float64, float64, int64, int64, float32[:], uint64[:, :], float32[:, :]"
+    "uint64, uint64, int64, float64, float64, float64, float64, int64, int64, float32[:], uint64[:, :], float32[:, :]",
+    distinct=True,
 )
 def add_noise(
     first: Any,
@@ -64,7 +65,7 @@ def add_noise(
                     half = word >> _HALF if i & 1 else word & _LOW
                     chosen = np.float32(1) if uniform_of(np.uint32(half)) < threshold else np.float32(0)
                 drawn[2 * piece + i - row] = chosen
-            at = row * w
+            at, i, after = row * w, row, (row + 1) * w
             while at < stop * w:
                 upto = min(stop * w, (at & ~1) + 2 * piece)
                 count = ((upto + 1) >> 1) - (at >> 1)
@@ -72,8 +73,7 @@ def add_noise(
                 normals_of(own[:count], drawn[: 2 * count])
                 skip = at & 1
                 while at < upto:
-                    i = at // w
-                    until = min(upto, (i + 1) * w)
+                    until = min(upto, after)
                     if drawn[2 * piece + i - row] != 0:
                         here = values[at:until]
                         there = drawn[skip : skip + until - at]
@@ -84,6 +84,9 @@ def add_noise(
                             here[k] = most if changed > most else changed
                     skip += until - at
                     at = until
+                    if at == after:
+                        i += 1
+                        after += w
             row = stop
 
 
