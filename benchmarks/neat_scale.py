@@ -112,8 +112,8 @@ def fastest(call: Any) -> float:
 
 def grown(made: Any, n: int, links: int) -> Any:
     """Return n genomes that have grown until they have so many enabled connections on average."""
+    from vynapse_neat.breeding import mutate
     from vynapse_neat.innovation import Counters
-    from vynapse_neat.mutation import mutate
     from vynapse_neat.rates import Change, Rates
 
     genome, rates = made.genome, Rates(weight=Change(genome=0.0), add_node=0.5, add_connection=1.0)

@@ -10,8 +10,9 @@ import pytest
 
 from vynapse_core import Genes, routine
 from vynapse_core.devices.reference import Reference
-from vynapse_neat.columns import COLUMNS, LANES, columns, compared
-from vynapse_neat.distance import SIDE, Compatibility, Rule, distances, side
+from vynapse_neat.columns import COLUMNS, LANES, compared
+from vynapse_neat.comparing import Comparing
+from vynapse_neat.distance import SIDE, Compatibility, Rule
 from vynapse_neat.layout import Layout
 from vynapse_numba.device import Numba
 
@@ -60,12 +61,15 @@ def crowd(seed: int, count: int, most: int) -> Genes:
 def test_distances_from_columns_have_the_bits_of_those_one_by_one(
     rule: Rule, device: Any, count: int, most: int
 ) -> None:
-    compatibility = Compatibility(rule=rule, excess=1.1, disjoint=0.9, weight=0.3)
-    terms = compatibility.terms(LAYOUT)
-    some, others = side(crowd(1, 40, most), compatibility, device), side(crowd(2, 25, most), compatibility, device)
+    comparing = Comparing(Compatibility(rule=rule, excess=1.1, disjoint=0.9, weight=0.3), LAYOUT, device)
+    some, others = comparing.side(crowd(1, 40, most)), comparing.side(crowd(2, 25, most))
     rows = np.random.default_rng(3).permutation(25)[:count]
-    expected = distances(some, np.arange(40), others, rows, terms, device)
-    found, made = np.empty_like(expected), columns(others, rows, terms, device)
-    run = device.routine(_all.of(key=some.key))
-    run(40, terms, *some, *made, np.empty((1, LANES)), np.empty((2, LANES)), found)
-    assert found.tobytes() == expected.tobytes()
+    expected = comparing.distances(some, np.arange(40), others, rows)
+    found = np.empty_like(expected)
+    for _ in range(2):
+        # what is done with may be filled again
+        made = comparing.columns(others, rows)
+        given = (40, comparing.terms, *some, *made)
+        comparing.run(_all)(*given, np.empty((1, LANES)), np.empty((2, LANES)), found)
+        comparing.done(made)
+        assert found.tobytes() == expected.tobytes()

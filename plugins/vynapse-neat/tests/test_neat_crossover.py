@@ -11,9 +11,9 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes, Streams
 from vynapse_core.devices.reference import Reference
+from vynapse_neat.breeding import cross
 from vynapse_neat.layout import OF_CONNECTIONS, OF_NODES, Layout, rounded
 from vynapse_neat.mixing import Crossing
-from vynapse_neat.mutation import cross
 from vynapse_numba.device import Numba
 
 REFERENCE, ONE, TWO = Reference(), Numba(threads=1), Numba(threads=2)

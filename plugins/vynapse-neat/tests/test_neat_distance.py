@@ -13,7 +13,8 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes
 from vynapse_core.devices.reference import Reference
-from vynapse_neat.distance import Compatibility, distances, side
+from vynapse_neat.comparing import Comparing
+from vynapse_neat.distance import Compatibility
 from vynapse_neat.layout import Layout
 from vynapse_numba.device import Numba
 
@@ -56,9 +57,8 @@ def genes(*made: Made, spare: int = 0) -> Genes:
 
 
 def matrix(some: Genes, others: Genes, rule: Compatibility, device: Any = REFERENCE) -> Any:
-    rows, columns = np.arange(len(some)), np.arange(len(others))
-    sides = (side(some, rule, device), rows, side(others, rule, device), columns)
-    return distances(*sides, rule.terms(LAYOUT), device)
+    comparing, rows, columns = Comparing(rule, LAYOUT, device), np.arange(len(some)), np.arange(len(others))
+    return comparing.distances(comparing.side(some), rows, comparing.side(others), columns)
 
 
 def apart(a: Made, b: Made, rule: Compatibility) -> float:

@@ -12,12 +12,12 @@ from hypothesis import given, settings, strategies as st
 from vynapse_core import Genes, Streams
 from vynapse_core.devices.reference import Reference
 from vynapse_neat import decoding
+from vynapse_neat.breeding import cross, mutate
 from vynapse_neat.genome import Neat
 from vynapse_neat.growth import closed_up
 from vynapse_neat.innovation import Counters
 from vynapse_neat.layout import Layout
 from vynapse_neat.mixing import Crossing, matched
-from vynapse_neat.mutation import cross, mutate
 from vynapse_neat.paths import SCANNED, place_of, placed
 from vynapse_neat.rates import Change, Rates
 from vynapse_neat.workspace import CHILD, LANES, at_node, count, sizes

@@ -11,11 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 from vynapse_core import Genes, Streams, VynapseError, routine
 from vynapse_core.devices.reference import Reference
+from vynapse_neat.breeding import Breeding, mutate
 from vynapse_neat.draws import normal
 from vynapse_neat.innovation import Counters
 from vynapse_neat.layout import Layout, rounded
 from vynapse_neat.mixing import Crossing
-from vynapse_neat.mutation import Breeding, mutate
 from vynapse_neat.phase import Phase, next_phase, simplified
 from vynapse_neat.rates import Change, Rates
 from vynapse_numba.device import Numba

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from vynapse_core.devices.reference import Reference
-from vynapse_neat.distance import Compatibility, side
+from vynapse_neat.comparing import Comparing
+from vynapse_neat.distance import Compatibility
 from vynapse_neat.layout import Layout, rounded
 from vynapse_neat.pairs import ANY, CYCLIC, FORWARD, bits_in, pair_among_few
 from vynapse_neat.workspace import ALL_CELLS, CHILD, LONGEST, SOURCE, TARGET, at_connection, at_node, count, sizes
@@ -90,7 +91,7 @@ def test_connections_are_put_in_the_order_of_their_ends(connections, device):
     for row in range(3):
         pairs = rng.permutation(1600)[:connections]
         of["source"][row, :connections], of["target"][row, :connections] = pairs // 40, pairs % 40
-    found = side(genes, Compatibility(rule="neat-python"), device)
+    found = Comparing(Compatibility(rule="neat-python"), layout, device).side(genes)
     for row in range(3):
         ends = of["source"][row].astype(np.int64) * 2**32 + of["target"][row]
         order = np.argsort(ends[:connections])

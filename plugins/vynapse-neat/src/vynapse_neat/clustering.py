@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vynapse_core import routine
-from vynapse_neat.columns import COLUMNS, LANES, columns, compared
+from vynapse_neat.columns import COLUMNS, LANES, compared
 from vynapse_neat.distance import PART, SIDE, Side, distance
 
 if TYPE_CHECKING:
-    from vynapse_core import Array, Device
+    from vynapse_core import Array
+    from vynapse_neat.comparing import Comparing
 
 BLOCK = 256
 """Genomes without a species that are taken one by one before others are compared with what they found."""
@@ -37,22 +38,20 @@ class Placement:
     """int64 [K], for each species the genome that stands for it; OLD for that of an earlier generation."""
 
 
-def first_compatible(genomes: Side, representatives: Side, threshold: float, terms: Array, device: Device) -> Placement:
+def first_compatible(comparing: Comparing, genomes: Side, representatives: Side, threshold: float) -> Placement:
     """Place each genome into the first species whose representative is nearer than `threshold`.
 
     A genome [P] that fits none founds a species and is its centre; species [S] and founders are gone through in order.
     Stanley & Miikkulainen 2002, section 3.3.
     """
     n, existing = genomes.population, representatives.population
-    place = Placing(genomes, terms, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False, device)
+    place = Placing(comparing, genomes, np.full(n, -1, np.int64), np.full(n, threshold, np.float64), False)
     centres = np.full(existing, OLD, np.int64)
     place.among(representatives, np.arange(n, dtype=np.int64), np.arange(existing, dtype=np.int64), centres, 0)
     return Placement(place.species_of, np.concatenate([centres, place.founders(existing)]))
 
 
-def nearest_compatible(
-    genomes: Side, representatives: Side, threshold: float, terms: Array, device: Device
-) -> Placement:
+def nearest_compatible(comparing: Comparing, genomes: Side, representatives: Side, threshold: float) -> Placement:
     """Place each genome into the nearest of the species whose centres are nearer than `threshold`.
 
     A species that exists [S] has the genome [P] nearest to its representative as centre; so none of them dies out.
@@ -62,10 +61,10 @@ def nearest_compatible(
     n, existing = genomes.population, representatives.population
     species_of, apart = np.empty(n, np.int64), np.empty(n, np.float64)
     centres, since = np.empty((2, existing), np.int64)
-    place = Placing(genomes, terms, species_of, apart, True, device)
-    least, rows = _nearest_genomes(genomes, representatives, terms, device)
-    given = (threshold, terms, *genomes, *representatives)
-    device.routine(_claimed.of(key=genomes.key))(1, least, rows, *given, centres, since, species_of, apart)
+    place = Placing(comparing, genomes, species_of, apart, True)
+    least, rows = _nearest_genomes(comparing, genomes, representatives)
+    given = (threshold, comparing.terms, *genomes, *representatives)
+    comparing.run(_claimed)(1, least, rows, *given, centres, since, species_of, apart)
     everyone = np.arange(n)
     place.among(genomes, everyone, centres, since, 0)
     if species_of.min(initial=0) >= 0:
@@ -75,17 +74,17 @@ def nearest_compatible(
     return Placement(species_of, np.concatenate([centres, founders]))
 
 
-def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device: Device) -> tuple[Array, Array]:
+def _nearest_genomes(comparing: Comparing, genomes: Side, representatives: Side) -> tuple[Array, Array]:
     """Return for each part of the genomes which of them is nearest to each of the representatives [S].
 
     Distances float64 and rows int64, [parts, S] each. Of equally near ones, the first.
     """
     parts, existing = -(-genomes.population // PART), representatives.population
     least, rows = np.empty((parts, existing)), np.empty((parts, existing), np.int64)
-    among = columns(representatives, np.arange(existing), terms, device)
-    scratch = np.empty((3, parts, LANES))
-    run = device.routine(_nearest.of(key=genomes.key))
-    run(parts, existing, terms, *genomes, *among, *scratch, least, rows)
+    columns = comparing.columns(representatives, np.arange(existing))
+    given = (parts, existing, comparing.terms, *genomes, *columns)
+    comparing.run(_nearest)(*given, *np.empty((3, parts, LANES)), least, rows)
+    comparing.done(columns)
     return least, rows
 
 
@@ -93,32 +92,21 @@ def _nearest_genomes(genomes: Side, representatives: Side, terms: Array, device:
 class Placing:
     """What is common to the passes of a placement: `species_of` [P] and `apart` [P] are theirs to write."""
 
+    comparing: Comparing
     genomes: Side
-    terms: Array
     species_of: Array
     apart: Array
     nearest: bool
-    device: Device
 
     def among(self, others: Side, rows: Array, those: Array, since: Array, offset: int) -> None:
         """Compare `rows` with `others[those]`, species from `offset` on, each with those founded before it."""
         if len(rows) == 0 or len(those) == 0:
             return
-        among = columns(others, those, self.terms, self.device)
-        parts = -(-len(rows) // PART)
-        self.device.routine(_among.of(key=self.genomes.key))(
-            parts,
-            rows,
-            since,
-            offset,
-            int(self.nearest),
-            self.terms,
-            *self.genomes,
-            *among,
-            *np.empty((3, parts, LANES)),
-            self.species_of,
-            self.apart,
-        )
+        comparing, parts = self.comparing, -(-len(rows) // PART)
+        columns = comparing.columns(others, those)
+        given = (parts, rows, since, offset, int(self.nearest), comparing.terms, *self.genomes, *columns)
+        comparing.run(_among)(*given, *np.empty((3, parts, LANES)), self.species_of, self.apart)
+        comparing.done(columns)
 
     def founders(self, offset: int) -> Array:
         """Let those without a species found some, from `offset` on, and place all others; return the founders."""
@@ -135,10 +123,9 @@ class Placing:
 
     def _block(self, rows: Array, offset: int) -> Array:
         """Place `rows`, none of which fits what exists, one by one; return the founders."""
-        run = self.device.routine(_block.of(key=self.genomes.key))
         founders, count = np.empty(len(rows), np.int64), np.zeros(1, np.int64)
-        given = (rows, offset, int(self.nearest), self.terms)
-        run(1, *given, *self.genomes, self.species_of, self.apart, founders, count)
+        given = (rows, offset, int(self.nearest), self.comparing.terms, *self.genomes)
+        self.comparing.run(_block)(1, *given, self.species_of, self.apart, founders, count)
         return founders[: count[0]]
 
 

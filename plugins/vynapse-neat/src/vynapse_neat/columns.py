@@ -16,8 +16,7 @@ from vynapse_core import routine, routine_part
 from vynapse_neat.distance import SIDE, apart_by_ends, apart_by_innovation, apart_by_nodes
 
 if TYPE_CHECKING:
-    from vynapse_core import Array, Device
-    from vynapse_neat.distance import Side
+    from vynapse_core import Array
 
 LANES = 8
 """Columns of a block."""
@@ -56,12 +55,9 @@ class Columns(NamedTuple):
     coming: Array
 
 
-def columns(genomes: Side, rows: Array, terms: Array, device: Device) -> Columns:
-    """Return the genomes at `rows` int64 [S] as columns, for a rule's `terms`; a row below 0 gives an empty column."""
-    blocks, by_ends = -(-len(rows) // LANES), terms[4] != 0
-    wide = LANES * genomes.keys.shape[1] + 1
-    known = LANES * genomes.node.shape[1] + 1 if by_ends else 1
-    found = Columns(
+def empty_columns(blocks: int, wide: int, known: int, by_ends: bool) -> Columns:
+    """Return columns to be filled: room for so many connections and nodes in each block, and for a rule `by_ends`."""
+    return Columns(
         np.empty((blocks, wide), np.int64),
         np.empty((blocks, wide, 2, LANES), np.float32),
         np.empty((blocks, 1 if by_ends else wide, LANES)),
@@ -70,8 +66,6 @@ def columns(genomes: Side, rows: Array, terms: Array, device: Device) -> Columns
         np.empty((blocks, known, 5, LANES), np.float32),
         *np.empty((2, blocks, LANES), np.int64),
     )
-    device.routine(_filled.of(key=genomes.key))(blocks, rows, terms, *genomes, *found)
-    return found
 
 
 @routine_part
@@ -148,13 +142,13 @@ def compared(
 
 
 @routine(f"int64[:], float64[:], {SIDE}, {COLUMNS}", distinct=True)
-def _filled(
+def filled(
     first: int, last: int, rows: Array, terms: Array,
     connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
     all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
 ) -> None:  # fmt: skip
-    """Put the genomes at `rows` into the blocks from `first` to `last`; an empty column has no genes."""
+    """Put the genomes at `rows` into the blocks from `first` to `last`; for a row below 0, a column has no genes."""
     for block in range(first, last):
         for s in range(LANES):
             place = block * LANES + s

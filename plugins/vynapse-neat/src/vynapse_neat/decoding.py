@@ -8,14 +8,18 @@ values and nothing has to be written back to another place.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vynapse_core import routine, routine_part
 from vynapse_neat.ordering import BIT, MOST_BITS, ordered_few, ordered_many
+from vynapse_neat.scratch import Scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vynapse_core import Array, Genes, Run
     from vynapse_neat.layout import Layout
 
@@ -27,44 +31,63 @@ SCANNED = 64
 """Among so many hidden nodes one is soonest found by looking at all of them, as no branch is predicted wrongly."""
 
 
-def decoded(layout: Layout, genes: Genes, run: Run) -> dict[str, Array]:
-    """Return the arrays of the networks of `genes` [P], made by `run`, a form of the routine `decode`.
+class Decoding:
+    """What makes networks of genomes of a layout, by `run`, a form of the routine `decode`."""
 
-    `values` float32 [P, W] are the genes'. The others are int32. `evaluated` [P] says how many nodes are computed.
-    Rows of nodes: `order` [P, N] has their places, sources before targets (in a recurrent network, ascending); `ends`
-    [P, N] says where each one's links end. Links: `link` [P, C] has their places among the weights, `source` [P, C]
-    the places of the nodes they come from. By place: `activation`, `aggregation` [P, N], the genes'.
-    """
-    structure = genes.structure
-    n, width = structure["node"].shape
-    links = structure["innovation"].shape[1]
-    parts = -(-n // PART)
-    made: dict[str, Array] = {name: np.empty((n, width), np.int32) for name in ("order", "ends")}
-    made |= {name: np.empty((n, links), np.int32) for name in ("link", "source")}
-    made["evaluated"] = np.empty(n, np.int32)
-    given = [_whole(structure[name]) for name in _TAKEN]
-    numbers = (layout.inputs, layout.outputs, int(layout.bias_node), int(layout.recurrent))
-    run(parts, *given, *made.values(), *scratch(parts, width, links), *numbers)
-    genes_own = {name: structure[name] for name in ("activation", "aggregation")}
-    return {"values": genes.values, **made, **genes_own}
+    def __init__(self, layout: Layout, run: Run) -> None:
+        self._run = run
+        self._numbers = (layout.inputs, layout.outputs, int(layout.bias_node), int(layout.recurrent))
+        self._scratch = Scratch(_scratch)
+
+    def arrays(self, genes: Genes) -> dict[str, Array]:
+        """Return the arrays of the networks of `genes` [P].
+
+        `values` float32 [P, W] are the genes'. The others are int32. `evaluated` [P] says how many nodes are computed.
+        Rows of nodes: `order` [P, N] has their places, sources before targets (in a recurrent network, ascending);
+        `ends` [P, N] says where each one's links end. Links: `link` [P, C] has their places among the weights, `source`
+        [P, C] the places of the nodes they come from. By place: `activation`, `aggregation` [P, N], the genes'.
+        """
+        structure = genes.structure
+        n, width = structure["node"].shape
+        links = structure["innovation"].shape[1]
+        given = _taken(structure)
+        order, ends = np.empty((2, n, width), np.int32)
+        link, source = np.empty((2, n, links), np.int32)
+        evaluated = np.empty(n, np.int32)
+        sizes = -(-n // PART), width, links
+        scratch = self._scratch.take(*sizes)
+        self._run(sizes[0], *given, order, ends, link, source, evaluated, *scratch, *self._numbers)
+        self._scratch.give(scratch, *sizes)
+        return {
+            "values": genes.values,
+            "order": order,
+            "ends": ends,
+            "link": link,
+            "source": source,
+            "activation": structure["activation"],
+            "aggregation": structure["aggregation"],
+            "evaluated": evaluated,
+        }
 
 
-_TAKEN = ("nodes", "node", "connections", "source", "target", "enabled")
+_TAKEN = itemgetter("nodes", "node", "connections", "source", "target", "enabled")
 
 
-def scratch(parts: int, width: int, links: int) -> list[Array]:
+def _taken(structure: Mapping[str, Array]) -> list[Array]:
+    """Return what the routine takes of genes, as arrays whose rows can be read LANES numbers at a time."""
+    given = list(map(np.ascontiguousarray, _TAKEN(structure)))
+    if all(array.shape[-1] % LANES == 0 for array in given[1:4:2]):
+        return given
+    return [np.pad(array, ((0, 0), (0, -array.shape[1] % LANES))) if array.ndim > 1 else array for array in given]
+
+
+def _scratch(parts: int, width: int, links: int) -> list[Array]:
     """Return scratch space for so many parts: int64 [parts, N + 1], then int32 [parts, N + 1] or [parts, C]."""
     nodes, lanes = width + 1 + LANES, links + LANES
     return [
         np.empty((parts, nodes), np.int64),
         *(np.empty((parts, each), np.int32) for each in [nodes] * 7 + [lanes] * 6),
     ]
-
-
-def _whole(array: Array) -> Array:
-    """Return an array whose rows can be read LANES numbers at a time."""
-    short = -array.shape[1] % LANES if array.ndim > 1 else 0
-    return np.pad(array, ((0, 0), (0, short))) if short else np.ascontiguousarray(array)
 
 
 @routine_part

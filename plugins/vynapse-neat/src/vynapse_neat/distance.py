@@ -16,7 +16,7 @@ from pydantic import Field
 from vynapse_core import Settings, routine, routine_part
 
 if TYPE_CHECKING:
-    from vynapse_core import Array, Device, Genes
+    from vynapse_core import Array
     from vynapse_neat.layout import Layout
 
 Rule: TypeAlias = Literal["stanley2002", "jair2004", "neat-python", "tensorneat"]
@@ -100,33 +100,6 @@ class Side(NamedTuple):
     def population(self) -> int:
         """P."""
         return len(self.connections)
-
-    @property
-    def key(self) -> str:
-        """The keys' dtype, to choose a routine by."""
-        # a tenth of the time that the dtype takes to say its name
-        return "int64" if self.keys.itemsize == 8 else "int32"
-
-
-def side(genes: Genes, compatibility: Compatibility, device: Device) -> Side:
-    """Return `genes` [P] as the rule reads them."""
-    of = genes.structure
-    keys = places = of["innovation"]
-    if compatibility.by_ends:
-        (n, width), parts = keys.shape, -(-len(genes) // PART)
-        keys, places = np.empty((n, width), np.int64), np.empty((n, width), np.int32)
-        unordered = np.empty((parts, width), np.int64)
-        device.routine(_by_ends)(parts, of["connections"], of["source"], of["target"], unordered, keys, places)
-    nodes = (of["nodes"], of["node"], of["activation"], of["aggregation"])
-    return Side(of["connections"], keys, places, genes.values, of["enabled"], *nodes)
-
-
-def distances(some: Side, rows: Array, others: Side, columns: Array, terms: Array, device: Device) -> Array:
-    """Return the distances of `some[rows]` from `others[columns]`, float64 [len(rows), len(columns)]."""
-    found = np.empty((len(rows), len(columns)), np.float64)
-    run = device.routine(_distances.of(key=some.key))
-    run(len(rows), rows, columns, terms, *some, *others, found)
-    return found
 
 
 @routine_part
@@ -235,7 +208,7 @@ def distance(
 
 
 @routine(f"int64[:], int64[:], float64[:], {SIDE}, {SIDE}, float64[:, :]", grain=256)
-def _distances(
+def distances_found(
     first: int, last: int, rows: Array, columns: Array, terms: Array,
     connections_a: Array, keys_a: Array, places_a: Array, values_a: Array, enabled_a: Array,
     nodes_a: Array, node_a: Array, activation_a: Array, aggregation_a: Array,
@@ -243,6 +216,7 @@ def _distances(
     nodes_b: Array, node_b: Array, activation_b: Array, aggregation_b: Array,
     found: Array,
 ) -> None:  # fmt: skip
+    """Write the distances of the `rows` from `first` to `last` from all `columns`."""
     for i in range(first, last):
         for j in range(len(columns)):
             found[i, j] = distance(
@@ -271,7 +245,7 @@ def shell_sorted(row: int, n: int, keys: Array, places: Array) -> None:
 
 
 @routine("int32[:], int32[:, :], int32[:, :], int64[:, :], int64[:, :], int32[:, :]", grain=2, distinct=True)
-def _by_ends(
+def ordered_by_ends(
     first: int, last: int, connections: Array, source: Array, target: Array, unordered: Array, keys: Array,
     places: Array,
 ) -> None:  # fmt: skip

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vynapse_core import Array, Builder, Device, Genes, Genome, Graph, Networks, Stream, Task, mistake, nearest
 from vynapse_neat.activations import ACTIVATIONS, AGGREGATIONS
-from vynapse_neat.decoding import decode, decoded
+from vynapse_neat.decoding import Decoding, decode
 from vynapse_neat.initial import Initial, PossibleLinks, chosen_links, possible_links
 from vynapse_neat.layout import Layout, rounded
 from vynapse_neat.presets import GENOMES, Preset, filled
@@ -216,12 +216,12 @@ class Neat(Genome):
 
     def networks(self, genes: Genes) -> Networks:
         """Return the networks of `genes` [n], decoded in Python: `on` gives the form for a device."""
-        return Networks(self.graph, decoded(self.layout, genes, decode.run))
+        return Networks(self.graph, Decoding(self.layout, decode.run).arrays(genes))
 
     def on(self, device: Device) -> Callable[[Genes], Networks]:
         """Return `networks`, decoding by a routine of `device`."""
-        run = device.routine(decode)
-        return lambda genes: Networks(self.graph, decoded(self.layout, genes, run))
+        decoding, graph = Decoding(self.layout, device.routine(decode)), self.graph
+        return lambda genes: Networks(graph, decoding.arrays(genes))
 
     def absorb(self, genes: Genes, arrays: Mapping[str, Array]) -> Genes:
         """Return `genes` [n] with the learned values of `arrays`."""

@@ -9,11 +9,12 @@ import numpy as np
 
 from vynapse_core import routine
 from vynapse_neat.clustering import OLD, Placement, Placing
-from vynapse_neat.distance import SIDE, Side, distance, distances
+from vynapse_neat.distance import SIDE, Side, distance
 from vynapse_neat.species import by_species
 
 if TYPE_CHECKING:
-    from vynapse_core import Array, Device
+    from vynapse_core import Array
+    from vynapse_neat.comparing import Comparing
 
 SAMPLE = 64
 """Members among which the medoid of a cluster is looked for, and by which it is measured."""
@@ -22,8 +23,8 @@ ROUNDS = 4
 
 
 def k_medoids(
-    genomes: Side, representatives: Side, wanted: int, terms: Array, words: Array, device: Device
-) -> Placement:
+    comparing: Comparing, genomes: Side, representatives: Side, wanted: int, words: Array
+) -> Placement:  # fmt: skip
     """Part the genomes [P] into `wanted` species, or P where there are fewer, around medoids.
 
     Medoids begin at the genomes nearest to the representatives of the largest species [S] that exist, so that species
@@ -33,10 +34,10 @@ def k_medoids(
     stands for all. Two genomes of distance 0 are never both medoids: there may be fewer species than wanted.
     """
     n = genomes.population
-    medoids = _kept(genomes, representatives, min(wanted, n), terms, device)
+    medoids = _kept(comparing, genomes, representatives, min(wanted, n))
     existing = np.flatnonzero(medoids >= 0)
     chosen = medoids[existing]
-    place = _joining(genomes, chosen, terms, device)
+    place = _joining(comparing, genomes, chosen)
     while len(chosen) < min(wanted, n):
         ends = np.cumsum(np.where(np.isfinite(place.apart), place.apart, 1.0) ** 2)
         if not ends[-1] > 0:
@@ -46,10 +47,10 @@ def k_medoids(
         place.among(genomes, np.arange(n, dtype=np.int64), drawn, np.array([OLD]), len(chosen))
         chosen = np.append(chosen, drawn)
     for _ in range(ROUNDS):
-        before, chosen = chosen, _middles(genomes, chosen, place.species_of, terms, device)
+        before, chosen = chosen, _middles(comparing, genomes, chosen, place.species_of)
         if np.array_equal(before, chosen):
             break
-        place = _joining(genomes, chosen, terms, device)
+        place = _joining(comparing, genomes, chosen)
     new = np.arange(
         representatives.population, representatives.population + len(chosen) - len(existing), dtype=np.int64
     )
@@ -59,13 +60,13 @@ def k_medoids(
     return Placement(names[place.species_of], centres)
 
 
-def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device: Device) -> Array:
+def _kept(comparing: Comparing, genomes: Side, representatives: Side, most: int) -> Array:
     """Return for each species the genome nearest to its representative, of the `most` largest species; else -1."""
     species, everyone = representatives.population, np.arange(genomes.population, dtype=np.int64)
     medoids = np.full(species, -1, np.int64)
     if species == 0 or most == 0:
         return medoids
-    apart = distances(genomes, everyone, representatives, np.arange(species, dtype=np.int64), terms, device)
+    apart = comparing.distances(genomes, everyone, representatives, np.arange(species, dtype=np.int64))
     sizes = np.bincount(apart.argmin(1), minlength=species)
     for each in np.argsort(-sizes, kind="stable")[:most]:
         row = int(apart[:, each].argmin())
@@ -74,20 +75,19 @@ def _kept(genomes: Side, representatives: Side, most: int, terms: Array, device:
     return medoids
 
 
-def _joining(genomes: Side, medoids: Array, terms: Array, device: Device) -> Placing:
+def _joining(comparing: Comparing, genomes: Side, medoids: Array) -> Placing:
     """Return a placement of each genome to its nearest medoid, the first of equals."""
     n = genomes.population
-    place = Placing(genomes, terms, np.zeros(n, np.int64), np.full(n, np.inf), True, device)
+    place = Placing(comparing, genomes, np.zeros(n, np.int64), np.full(n, np.inf), True)
     place.among(genomes, np.arange(n, dtype=np.int64), medoids, np.full(len(medoids), OLD, np.int64), 0)
     return place
 
 
-def _middles(genomes: Side, medoids: Array, joined: Array, terms: Array, device: Device) -> Array:
+def _middles(comparing: Comparing, genomes: Side, medoids: Array, joined: Array) -> Array:
     """Return for each cluster the member with the least sum of distances from the members, or from a sample of them."""
     members, moved = by_species(joined, len(medoids)), medoids.copy()
     ends = np.cumsum(np.bincount(joined, minlength=len(medoids)))
-    run = device.routine(_middle.of(key=genomes.key))
-    run(len(medoids), members, ends, terms, *genomes, moved)
+    comparing.run(_middle)(len(medoids), members, ends, comparing.terms, *genomes, moved)
     return moved
 
 

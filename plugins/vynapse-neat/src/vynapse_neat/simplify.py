@@ -16,7 +16,7 @@ import numpy as np
 
 from vynapse_core import Genes
 from vynapse_neat.activations import ACTIVATIONS
-from vynapse_neat.decoding import decode, decoded
+from vynapse_neat.decoding import Decoding, decode
 from vynapse_neat.layout import rounded
 from vynapse_neat.meanings import forward
 
@@ -119,7 +119,7 @@ def probes(inputs: int) -> Array:
 
 def outputs(layout: Layout, genes: Genes, x: Array) -> Array:
     """Return the outputs [B, O] of one feed-forward genome, in double precision."""
-    arrays = decoded(layout, genes, decode.run)
+    arrays = Decoding(layout, decode.run).arrays(genes)
     names = ("values", "order", "ends", "link", "source", "activation", "aggregation", "evaluated")
     operands = [arrays[name][0] for name in names]
     attributes = {

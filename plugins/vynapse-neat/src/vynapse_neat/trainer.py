@@ -15,22 +15,20 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from vynapse_core import Array, Population, Report, RunError, Solution, Trainer
-from vynapse_neat.clustering import Placement, first_compatible, nearest_compatible
-from vynapse_neat.distance import side
+from vynapse_neat.breeding import Breeding
 from vynapse_neat.examination import Examined, next_examined
 from vynapse_neat.genome import Neat
 from vynapse_neat.innovation import Counters
 from vynapse_neat.mating import Mating
-from vynapse_neat.medoids import k_medoids
 from vynapse_neat.mixing import Crossing
-from vynapse_neat.mutation import Breeding
+from vynapse_neat.parting import Parting
 from vynapse_neat.phase import Phase, Phasing, next_phase, simplified
 from vynapse_neat.presets import TRAINERS, Preset, filled
 from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
 from vynapse_neat.sharing import Sharing, shares, sharing_rules
 from vynapse_neat.speciation import Speciation
-from vynapse_neat.species import Species, no_species, refocused, succeeded
+from vynapse_neat.species import Species, no_species, refocused
 from vynapse_neat.summary import Summary, summary
 from vynapse_neat.threshold import Aim, Memory
 
@@ -76,8 +74,8 @@ class _Ready:
     """How children are made while the population grows, and while it simplifies."""
     sharing: Array
     """How species share offspring, in numbers."""
-    terms: Array
-    """How far apart genomes are, in numbers."""
+    parting: Parting
+    """How populations are parted into species."""
 
 
 class NeatTrainer(Trainer):
@@ -134,7 +132,7 @@ class NeatTrainer(Trainer):
         genes = genome.initial(self.population, experiment.streams("initial"))
         fitness = _one_number(experiment, experiment.evaluate(genes, 0))
         population = Population.born(genes, fitness, 0)
-        species = self._species(experiment, no_species(genes), self.speciation.threshold, population, 0)
+        species = self._ready(experiment).parting.species(no_species(genes), population, self.speciation.threshold, 0)
         return State(
             step=0,
             population=population,
@@ -205,7 +203,7 @@ class NeatTrainer(Trainer):
                 f"step {step}: none of {len(fitness)} individuals has a finite fitness; look for overflow in "
                 "activations and the loss, for weights without bounds, and for NaN in the data"
             )
-        species = self._species(experiment, before, state.threshold, population, step)
+        species = self._ready(experiment).parting.species(before, population, state.threshold, step)
         aim, control, draw = Aim(self.speciation.wanted, self.speciation.lowest), self.speciation.control, 0.0
         if control.rule == "bandit":
             draw = float(experiment.streams("threshold", step).uniform((), dtype=np.float64))
@@ -257,34 +255,14 @@ class NeatTrainer(Trainer):
             "stagnant": float(state.step - state.improved),
         }
 
-    def _species(
-        self, experiment: "Experiment", before: Species, threshold: float, population: Population, step: int
-    ) -> Species:
-        """Return the species of a population, by the representatives of those before."""
-        genes, device, way = population.genes, experiment.recipe.device, self.speciation
-        terms = self._ready(experiment).terms
-        ours = side(genes, way.distance, device)
-        theirs = side(before.representatives, way.distance, device)
-        words: Array | None = None
-        placement: Placement
-        if way.clustering == "k_medoids":
-            drawn = experiment.streams("medoids", step).words(way.wanted)
-            placement = k_medoids(ours, theirs, way.wanted, terms, drawn, device)
-        elif way.clustering == "nearest_compatible":
-            placement = nearest_compatible(ours, theirs, threshold, terms, device)
-        else:
-            placement = first_compatible(ours, theirs, threshold, terms, device)
-            words = experiment.streams("representatives", step).words(len(placement.centres))
-        measure = self.sharing.measure
-        return succeeded(before, placement, genes, population.fitness, step, device, measure, words)
-
     def _ready(self, experiment: "Experiment") -> _Ready:
         """Return what is the same in all steps."""
         return experiment.prepared(self, lambda: self._readied(experiment))
 
     def _readied(self, experiment: "Experiment") -> _Ready:
-        terms = self.speciation.distance.terms(_genome(experiment).layout)
-        return _Ready(tuple(self._ways(experiment)), sharing_rules(self.sharing), terms)
+        layout, device = _genome(experiment).layout, experiment.recipe.device
+        parting = Parting.on(device, layout, self.speciation, self.sharing.measure, experiment.streams)
+        return _Ready(tuple(self._ways(experiment)), sharing_rules(self.sharing), parting)
 
     def _ways(self, experiment: "Experiment") -> Iterator[tuple[Mating, Breeding]]:
         on, layout = experiment.recipe.device, _genome(experiment).layout
