@@ -30,7 +30,7 @@ _NEW = (1 << _JOB) + _OPEN
 """What is added to the gate to open it for another job."""
 _PROCESSORS = 128
 """Bytes of the set of processors that a thread may use, of a bit each: as the C library has it."""
-FINENESS = 4
+FINENESS = 8
 """Most parts of a job for each member, so that nobody waits long for the others."""
 WAKING = 4
 """Grains for which one more member is woken where it sleeps: that takes its caller 20 us. Who is awake joins anyway."""
