@@ -19,18 +19,18 @@ from vynapse_numba.device import Numba
 LAYOUT = Layout(2, 1, activations=("sigmoid", "tanh"), aggregations=("sum", "max"), response=True)
 
 
-@routine(f"float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :]")
+@routine(f"float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], int32[:], float64[:, :]")
 def _all(
     first: int, last: int, terms: Any, connections: Any, keys: Any, places: Any, values: Any, enabled: Any, nodes: Any,
     node: Any, activation: Any, aggregation: Any, all_keys: Any, links: Any, left: Any, sizes: Any, ids: Any,
-    traits: Any, heads: Any, coming: Any, apart: Any, scratch: Any, found: Any,
+    traits: Any, counts: Any, coming: Any, apart: Any, scratch: Any, spots: Any, found: Any,
 ) -> None:  # fmt: skip
     for row in range(first, last):
         for block in range(all_keys.shape[0]):
             compared(
-                terms, apart[0], scratch[0], scratch[1],
+                terms, apart[0], scratch[0], scratch[1], spots,
                 row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
-                all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
+                all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block], counts[block],
             )  # fmt: skip
             for s in range(min(LANES, found.shape[1] - block * LANES)):
                 found[row, block * LANES + s] = apart[0, s]
@@ -52,12 +52,17 @@ def crowd(seed: int, count: int, most: int) -> Genes:
         of["innovation"][row, :links], of["enabled"][row, :links] = chosen, rng.integers(0, 2, links)
         of["source"][row, :links], of["target"][row, :links] = chosen % 5, chosen // 5
         genes.values[row] = rng.normal(size=genes.values.shape[1])
+        for name in ("activation", "aggregation"):
+            of[name][row, : LAYOUT.inputs] = 0
+    # inputs have no traits
+    for traits in (LAYOUT.biases(genes), LAYOUT.responses(genes)):
+        traits[:, : LAYOUT.inputs] = 0
     return genes
 
 
 @pytest.mark.parametrize("rule", get_args(Rule))
 @pytest.mark.parametrize("device", [Reference(), Numba(threads=1)], ids=["reference", "numba"])
-@pytest.mark.parametrize(("count", "most"), [(1, 5), (8, 30), (19, 30)])
+@pytest.mark.parametrize(("count", "most"), [(1, 5), (8, 30), (19, 30), (20, 300)])
 def test_distances_from_columns_have_the_bits_of_those_one_by_one(
     rule: Rule, device: Any, count: int, most: int
 ) -> None:
@@ -70,6 +75,8 @@ def test_distances_from_columns_have_the_bits_of_those_one_by_one(
         # what is done with may be filled again
         made = comparing.columns(others, rows)
         given = (40, comparing.terms, *some, *made)
-        comparing.run(_all)(*given, np.empty((1, LANES)), np.empty((2, LANES)), found)
+        comparing.run(_all)(
+            *given, np.empty((1, LANES)), np.empty((2, LANES)), np.empty(most + 2 * LANES, np.int32), found
+        )
         comparing.done(made)
         assert found.tobytes() == expected.tobytes()

@@ -83,7 +83,7 @@ def _nearest_genomes(comparing: Comparing, genomes: Side, representatives: Side)
     least, rows = np.empty((parts, existing)), np.empty((parts, existing), np.int64)
     columns = comparing.columns(representatives, np.arange(existing))
     given = (parts, existing, comparing.terms, *genomes, *columns)
-    comparing.run(_nearest)(*given, *np.empty((3, parts, LANES)), least, rows)
+    comparing.run(_nearest)(*given, *comparing.scratch(genomes, parts), least, rows)
     comparing.done(columns)
     return least, rows
 
@@ -105,7 +105,7 @@ class Placing:
         comparing, parts = self.comparing, -(-len(rows) // PART)
         columns = comparing.columns(others, those)
         given = (parts, rows, since, offset, int(self.nearest), comparing.terms, *self.genomes, *columns)
-        comparing.run(_among)(*given, *np.empty((3, parts, LANES)), self.species_of, self.apart)
+        comparing.run(_among)(*given, *comparing.scratch(self.genomes, parts), self.species_of, self.apart)
         comparing.done(columns)
 
     def founders(self, offset: int) -> Array:
@@ -131,7 +131,7 @@ class Placing:
 
 @routine(
     f"int64[:], int64[:], int64, int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], "
-    "int64[:], float64[:]",
+    "int32[:, :], int64[:], float64[:]",
     grain=2,
     distinct=True,
 )
@@ -139,8 +139,8 @@ def _among(
     first: int, last: int, rows: Array, since: Array, offset: int, nearest: int, terms: Array,
     connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
-    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
-    found: Array, matching: Array, beyond: Array, species_of: Array, apart: Array,
+    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, counts: Array, coming: Array,
+    found: Array, matching: Array, beyond: Array, spots: Array, species_of: Array, apart: Array,
 ) -> None:  # fmt: skip
     """Place the rows of the parts from `first` to `last` among columns, each with those that were founded before it."""
     for part in range(first, last):
@@ -150,9 +150,9 @@ def _among(
             while place < len(since) and (nearest or since[place] < row):
                 block = place // LANES
                 compared(
-                    terms, found[part], matching[part], beyond[part],
+                    terms, found[part], matching[part], beyond[part], spots[part],
                     row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
-                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
+                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block], counts[block],
                 )  # fmt: skip
                 for s in range(min(LANES, len(since) - place)):
                     if since[place + s] < row and found[part, s] < apart[row]:
@@ -165,7 +165,8 @@ def _among(
 
 
 @routine(
-    f"int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], float64[:, :], int64[:, :]",
+    f"int64, float64[:], {SIDE}, {COLUMNS}, float64[:, :], float64[:, :], float64[:, :], int32[:, :], float64[:, :], "
+    "int64[:, :]",
     grain=2,
     distinct=True,
 )
@@ -173,8 +174,8 @@ def _nearest(
     first: int, last: int, count: int, terms: Array,
     connections: Array, keys: Array, places: Array, values: Array, enabled: Array,
     nodes: Array, node: Array, activation: Array, aggregation: Array,
-    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, heads: Array, coming: Array,
-    found: Array, matching: Array, beyond: Array, least: Array, rows: Array,
+    all_keys: Array, links: Array, left: Array, sizes: Array, ids: Array, traits: Array, counts: Array, coming: Array,
+    found: Array, matching: Array, beyond: Array, spots: Array, least: Array, rows: Array,
 ) -> None:  # fmt: skip
     """Find for each column the nearest genome in each of the parts from `first` to `last`."""
     for part in range(first, last):
@@ -184,9 +185,9 @@ def _nearest(
         for row in range(part * PART, min(part * PART + PART, connections.shape[0])):
             for block in range(all_keys.shape[0]):
                 compared(
-                    terms, found[part], matching[part], beyond[part],
+                    terms, found[part], matching[part], beyond[part], spots[part],
                     row, connections, keys, places, values, enabled, nodes, node, activation, aggregation,
-                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block],
+                    all_keys[block], links[block], left[block], sizes[block], ids[block], traits[block], counts[block],
                 )  # fmt: skip
                 for s in range(min(LANES, count - block * LANES)):
                     if found[part, s] < least[part, block * LANES + s]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vynapse_neat.columns import LANES, Columns, empty_columns, filled
 from vynapse_neat.distance import PART, Side, distances_found, ordered_by_ends
+from vynapse_neat.layout import rounded
 from vynapse_neat.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ class Comparing:
         of = genes.structure
         keys = places = of["innovation"]
         if self._by_ends:
-            (n, width), parts = keys.shape, -(-len(genes) // PART)
+            n, width, parts = len(genes), rounded(keys.shape[1]), -(-len(genes) // PART)
             keys, places = np.empty((n, width), np.int64), np.empty((n, width), np.int32)
             unordered = np.empty((parts, width), np.int64)
             order = self._device.routine(ordered_by_ends)
             order(parts, of["connections"], of["source"], of["target"], unordered, keys, places)
+        elif keys.shape[1] % LANES:
+            # rows are read LANES at a time
+            keys = places = np.pad(keys, ((0, 0), (0, rounded(keys.shape[1]) - keys.shape[1])))
         nodes = (of["nodes"], of["node"], of["activation"], of["aggregation"])
         return Side(of["connections"], keys, places, genes.values, of["enabled"], *nodes)
 
@@ -71,5 +75,10 @@ class Comparing:
         self._columns.give(columns, *sizes)
 
     def _sizes(self, genomes: Side, blocks: int) -> tuple[int, int, int, bool]:
-        wide, known = LANES * genomes.keys.shape[1] + 1, LANES * genomes.node.shape[1] + 1
+        wide, known = ((LANES * (array.shape[1] + 1)) for array in (genomes.keys, genomes.node))
         return blocks, wide, known if self._by_ends else 1, self._by_ends
+
+    def scratch(self, genomes: Side, parts: int) -> tuple[Array, ...]:
+        """Return what parts of genomes are compared in: float64 [parts, LANES], three of it, and int32 [parts, ...]."""
+        wide = max(genomes.keys.shape[1], genomes.node.shape[1]) + LANES
+        return *np.empty((3, parts, LANES)), np.empty((parts, wide), np.int32)

@@ -53,12 +53,22 @@ class Compatibility(Settings):
         return self.rule in _BY_ENDS
 
     def terms(self, layout: Layout) -> Array:
-        """Return the rule as numbers, float64 [7], for the routines."""
+        """Return the rule as numbers, float64 [9], for the routines."""
         disabled, uncounted = 0.0, 0
         if self.rule == "neat-python":
             disabled, uncounted = 1.0, layout.inputs + layout.bias_node
-        small = _SMALL.get(self.rule, 0.0)
-        terms = [self.excess, self.disjoint, self.weight, small, self.by_ends, disabled, uncounted]
+        small, choices = _SMALL.get(self.rule, 0.0), max(len(layout.activations), len(layout.aggregations)) > 1
+        terms = [
+            self.excess,
+            self.disjoint,
+            self.weight,
+            small,
+            self.by_ends,
+            disabled,
+            uncounted,
+            choices,
+            layout.inputs,
+        ]
         return np.array(terms, np.float64)
 
 
@@ -183,7 +193,7 @@ def distance(
     if total >= enough:
         return np.inf
     n, m = nodes_a[a], nodes_b[b]
-    biases_a, biases_b = keys_a.shape[1], keys_b.shape[1]
+    biases_a, biases_b = enabled_a.shape[1], enabled_b.shape[1]
     responses_a, responses_b = biases_a + node_a.shape[1], biases_b + node_b.shape[1]
     response = values_a.shape[1] > responses_a
     i, j, matching, difference = 0, 0, np.float64(0.0), 0.0
