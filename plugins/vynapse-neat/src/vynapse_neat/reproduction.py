@@ -39,7 +39,7 @@ def parents(shares: Shares, population: Population, size: int, mating: Mating, r
     equal, mutating = np.empty((2, size), np.uint8)
     ids = np.empty((size, 2), np.int64)
     device.routine(mated)(
-        1,
+        size,
         shares.quota,
         shares.elites,
         shares.members,
@@ -63,6 +63,7 @@ def parents(shares: Shares, population: Population, size: int, mating: Mating, r
 @routine(
     "int64[:], int64[:], int64[:], int64[:], int64[:], float64[:], int64[:], float64, float64, float64, uint64[:], "
     "int64[:], int64[:], uint8[:], uint8[:], int64[:, :]",
+    grain=256,
     distinct=True,
 )
 def mated(
@@ -70,31 +71,33 @@ def mated(
     crossover: Any, interspecies: Any, mutate: Any, words: Any, mothers: Any, fathers: Any, equal: Any, mutating: Any,
     ids: Any,
 ) -> None:  # fmt: skip
-    """Draw the parents of all children, species by species: a single row."""
-    child = np.int64(0)
-    for own in range(len(quota)):
-        for place in range(quota[own]):
-            seed, father, tied, changed = words[child], np.int64(-1), 0, 0
-            if place < elites[own]:
-                mother = members[start[own] + place]
-            else:
-                changed = 1
-                mother = members[start[own] + below(word(seed, 0), breeding[own])]
-                if high(word(seed, 1)) < crossover:
-                    changed = 1 if high(word(seed, 2)) < mutate else 0
-                    of, drawn = own, below(word(seed, 3), breeding[own])
-                    if len(start) > 1 and high(word(seed, 4)) < interspecies:
-                        of = below(word(seed, 5), len(start) - 1)
-                        of += 1 if of >= own else 0
-                        drawn = below(word(seed, 3), breeding[of])
-                    father = members[start[of] + drawn]
-                    if fitness[father] > fitness[mother]:
-                        mother, father = father, mother
-                    tied = 1 if fitness[father] == fitness[mother] else 0
-            mothers[child] = mother
-            fathers[child] = father
-            equal[child] = tied
-            mutating[child] = changed
-            ids[child, 0] = known[mother]
-            ids[child, 1] = known[father] if father >= 0 else -1
-            child += 1
+    """Draw the parents of the children from `first` to `last`, species by species."""
+    own, place = np.int64(0), np.int64(first)
+    for child in range(first, last):
+        while place >= quota[own]:
+            place -= quota[own]
+            own += 1
+        seed, father, tied, changed = words[child], np.int64(-1), 0, 0
+        if place < elites[own]:
+            mother = members[start[own] + place]
+        else:
+            changed = 1
+            mother = members[start[own] + below(word(seed, 0), breeding[own])]
+            if high(word(seed, 1)) < crossover:
+                changed = 1 if high(word(seed, 2)) < mutate else 0
+                of, drawn = own, below(word(seed, 3), breeding[own])
+                if len(start) > 1 and high(word(seed, 4)) < interspecies:
+                    of = below(word(seed, 5), len(start) - 1)
+                    of += 1 if of >= own else 0
+                    drawn = below(word(seed, 3), breeding[of])
+                father = members[start[of] + drawn]
+                if fitness[father] > fitness[mother]:
+                    mother, father = father, mother
+                tied = 1 if fitness[father] == fitness[mother] else 0
+        mothers[child] = mother
+        fathers[child] = father
+        equal[child] = tied
+        mutating[child] = changed
+        ids[child, 0] = known[mother]
+        ids[child, 1] = known[father] if father >= 0 else -1
+        place += 1
