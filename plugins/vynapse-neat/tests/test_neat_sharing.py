@@ -11,7 +11,8 @@ from vynapse_core import Genes
 from vynapse_core.devices.reference import Reference
 from vynapse_neat import quotas
 from vynapse_neat.ranking import best_first
-from vynapse_neat.sharing import Shares, Sharing, shares, sharing_rules
+from vynapse_neat.shares import Shares, shares
+from vynapse_neat.sharing import Sharing, sharing_rules
 from vynapse_neat.species import Species
 from vynapse_numba.device import Numba
 

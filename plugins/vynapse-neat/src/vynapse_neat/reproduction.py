@@ -14,7 +14,7 @@ from vynapse_neat.draws import below, high, word
 if TYPE_CHECKING:
     from vynapse_core import Array, Device, Population, Stream
     from vynapse_neat.mating import Mating
-    from vynapse_neat.sharing import Shares
+    from vynapse_neat.shares import Shares
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from vynapse_neat.phase import Phase, Phasing, next_phase, simplified
 from vynapse_neat.presets import TRAINERS, Preset, filled
 from vynapse_neat.rates import Rates
 from vynapse_neat.reproduction import parents
-from vynapse_neat.sharing import Sharing, shares, sharing_rules
+from vynapse_neat.shares import shares
+from vynapse_neat.sharing import Sharing, sharing_rules
 from vynapse_neat.speciation import Speciation
 from vynapse_neat.species import Species, no_species, refocused
 from vynapse_neat.summary import Summary, summary
