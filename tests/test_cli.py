@@ -482,6 +482,14 @@ def test_a_value_that_changes_nothing_is_not_noted_as_a_change(folder):
     assert "changes" not in json.loads((folder / "out" / "run.json").read_text())
 
 
+def test_a_run_resumed_quietly_prints_nothing_and_ends_like_one_that_is_shown(folder):
+    for name in ("shown", "quiet"):
+        done("run", "xor.toml", "--set", "stop.steps=3", "--out", name)
+    assert done("resume", "quiet", "--set", "stop.steps=6", "--quiet") == ""
+    assert "step" in done("resume", "shown", "--set", "stop.steps=6")
+    assert rows(folder / "quiet")[5]["best"] == rows(folder / "shown")[5]["best"]
+
+
 def test_a_run_on_a_file_is_resumed_from_another_folder(folder, monkeypatch):
     (folder / "table.csv").write_text("a,b\n" + "0.5,x\n0.25,y\n" * 10)
     task = 'task={type="csv", path="table.csv"}'

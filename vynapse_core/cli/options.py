@@ -14,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from vynapse_core.catalogue import Catalogue
     from vynapse_core.compare import Comparison
+    from vynapse_core.experiment import Experiment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +40,22 @@ def set_option(function: F) -> F:
         multiple=True,
         help="Set a key, e.g. trainer.population=500 (TOML value).",
     )(function)
+
+
+def quiet_option(function: F) -> F:
+    """Add `--quiet`."""
+    return click.option("--quiet", is_flag=True, help="Show nothing but errors.")(function)
+
+
+def silent(experiment: Experiment) -> Experiment:
+    """Return the experiment with a screen that shows nothing, its recipe being the same."""
+    from dataclasses import replace
+
+    from vynapse_core.observers.console import Console
+
+    recipe = experiment.recipe
+    observers = tuple(each.silent() if isinstance(each, Console) else each for each in recipe.observers)
+    return replace(experiment, recipe=recipe.model_copy(update={"observers": observers}))
 
 
 def with_device(overrides: tuple[str, ...], device: str | None) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from vynapse_core.cli.examples import examples
 )
 @click.argument("run_dir", type=options.RUN)
 @options.set_option
-def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
+@options.quiet_option
+def command(run_dir: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     """Go on with an interrupted run.
 
     The run in RUN_DIR goes on from its last checkpoint, to the same bits as if it had never stopped. What --set
@@ -38,7 +39,11 @@ def command(run_dir: Path, overrides: tuple[str, ...]) -> None:
     source = read_source(folder.recipe, overrides=overrides)
     experiment = wire(build(source, catalogue), source=source, catalogue=catalogue)
     changes = dict(_changed(before, source.tree))
+    if quiet:
+        experiment = options.silent(experiment)
     if run_experiment(experiment, folder, resume=True, changes=changes).status == "interrupted":
+        if quiet:
+            click.echo(f"interrupted; go on with: {folder.resume_command}", err=True)
         raise click.exceptions.Exit(INTERRUPTED)
 
 

@@ -33,7 +33,7 @@ MOST_SEEDS = 10_000
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Use this seed.")
 @click.option("--seeds", metavar="N|LIST", help="Run several seeds: 5 (from the recipe's on), or 42,123,456.")
 @click.option("--out", type=options.RUN, metavar="DIR", help="Write the run there (default: runs/NAME/TIME-sSEED).")
-@click.option("--quiet", is_flag=True, help="Show nothing but errors.")
+@options.quiet_option
 def command(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -67,7 +67,7 @@ def command(
     # before the first run, as all of them take one device
     experiment = settled(experiment)
     try:
-        _run_each(_silent(experiment) if quiet else experiment, chosen, named, quiet, finished)
+        _run_each(options.silent(experiment) if quiet else experiment, chosen, named, quiet, finished)
     except Exception:
         # a summary that fails as well must not take the place of why the run did
         with suppress(VynapseError, OSError):
@@ -140,14 +140,3 @@ def _seeds(seed: int | None, seeds: str | None, first: int) -> list[int]:
     if len(set(numbers)) < len(numbers):
         raise ArgumentError(f"{found}: a seed stands there twice, and would give the same run twice")
     return numbers
-
-
-def _silent(experiment: Experiment) -> Experiment:
-    """Return the experiment with a screen that shows nothing, its recipe being the same."""
-    from dataclasses import replace
-
-    from vynapse_core.observers.console import Console
-
-    recipe = experiment.recipe
-    observers = tuple(each.silent() if isinstance(each, Console) else each for each in recipe.observers)
-    return replace(experiment, recipe=recipe.model_copy(update={"observers": observers}))
