@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,34 @@ from vynapse_core import Genes, Streams
 from vynapse_core.devices.reference import Reference
 from vynapse_neat import decoding
 from vynapse_neat.breeding import cross, mutate
+from vynapse_neat.draws import bits_in, trailing_zeros
 from vynapse_neat.genome import Neat
 from vynapse_neat.growth import closed_up
 from vynapse_neat.innovation import Counters
 from vynapse_neat.layout import Layout
-from vynapse_neat.mixing import Crossing, matched
-from vynapse_neat.paths import SCANNED, place_of, placed
+from vynapse_neat.mixing import Crossing, crossing_table, mixed
+from vynapse_neat.paths import SCANNED, ends_placed, place_of
+from vynapse_neat.perturbation import noises_found
 from vynapse_neat.rates import Change, Rates
-from vynapse_neat.workspace import CHILD, LANES, at_node, count, sizes
+from vynapse_neat.workspace import (
+    ALL_CELLS,
+    CHILD,
+    FATHER,
+    ID,
+    INNOVATION,
+    LANES,
+    LINKS,
+    LONGEST,
+    NOBODY,
+    SOURCE,
+    TARGET,
+    VALUES,
+    WIDE,
+    at_connection,
+    at_node,
+    count,
+    sizes,
+)
 
 REFERENCE = Reference()
 RATES = Rates(
@@ -46,17 +67,56 @@ def laid_out(*lists: list[int], behind: int) -> tuple[Any, list[int]]:
     return cells, begins
 
 
-@settings(deadline=None)
-@given(numbers, numbers, st.integers(0, 120))
-def test_equal_numbers_of_two_lists_are_found_whatever_stands_behind_them(
-    ours: list[int], theirs: list[int], behind: int
+def filled(cells: Any, values: Any, known: Any, genome: Any, innovations: list[int], nodes: int, scale: float) -> None:
+    """Put a genome of these innovations, and of nodes whose ids are twice their place, into a workspace."""
+    count(cells, known, genome, nodes, len(innovations))
+    first, ids = at_connection(known, genome, INNOVATION), at_node(known, genome, ID)
+    cells[first : first + known[LINKS]] = cells[ids : ids + known[WIDE]] = NOBODY
+    cells[first : first + len(innovations)] = innovations
+    cells[ids : ids + nodes] = np.arange(nodes) * (1 if genome == CHILD else 2)
+    cells[ids + known[WIDE] : ids + 2 * known[WIDE]] = int(genome)
+    values[genome * known[VALUES] : (genome + 1) * known[VALUES]] = scale * np.arange(known[VALUES])
+
+
+@settings(deadline=None, max_examples=40)
+@given(numbers, numbers, st.integers(3, 60), st.integers(3, 60))
+def test_what_both_parents_have_is_averaged_and_nothing_else_is_changed(
+    ours: list[int], theirs: list[int], nodes: int, others: int
 ) -> None:
-    cells, (one, other) = laid_out(ours, theirs, behind=behind)
-    spots = np.zeros(len(ours) + LANES, np.int32)
-    matched(cells, one, len(ours), other, len(theirs), spots)
-    assert spots[: len(ours)].tolist() == [theirs.index(each) if each in theirs else -1 for each in ours]
-    rest = -len(ours) % LANES
-    assert (spots[len(ours) : len(ours) + rest] == -1).all()
+    known = sizes(Layout(2, 1, response=True), 64, 104)
+    cells, values = np.zeros(known[ALL_CELLS], np.int32), np.zeros(3 * known[VALUES], np.float32)
+    filled(cells, values, known, CHILD, ours, nodes, 1.0)
+    filled(cells, values, known, FATHER, theirs, others, -0.5)
+    before = values.copy()
+    spots, shares = np.zeros(3 * known[LONGEST], np.int32), np.zeros(3 * known[LONGEST])
+    table = crossing_table(Crossing(average=1.0))
+    mixed(cells, values, known, table, np.uint64(7), FATHER, spots, shares)
+    pairs = [(k, theirs.index(each)) for k, each in enumerate(ours) if each in theirs]
+    for begin in (known[LINKS], known[LINKS] + known[WIDE]):
+        pairs += [(begin + 2 * j, begin + j) for j in range(1, others) if 2 <= 2 * j < nodes]
+    expected, one, other = before.copy(), CHILD * known[VALUES], FATHER * known[VALUES]
+    for k, j in pairs:
+        expected[one + k] = (before[one + k] + before[other + j]) / 2
+    np.testing.assert_array_equal(values, expected)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-0.499, 0.499), min_size=1, max_size=150))
+def test_noise_near_the_middle_and_far_from_it_is_normal(given_middles: list[float]) -> None:
+    places = -(-len(given_middles) // LANES) * LANES
+    middles, noises = np.zeros(places), np.zeros(places)
+    middles[: len(given_middles)] = given_middles
+    noises_found(places, middles, noises)
+    expected = [NormalDist().inv_cdf(each + 0.5) for each in middles]
+    np.testing.assert_allclose(noises, expected, rtol=1e-6, atol=1e-12)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_bits_are_counted_and_the_lowest_is_found(bits: int) -> None:
+    with np.errstate(over="ignore"):
+        assert bits_in(np.uint64(bits)) == bits.bit_count()
+        if bits:
+            assert trailing_zeros(np.uint64(bits)) == (bits & -bits).bit_length() - 1
 
 
 @settings(deadline=None)
@@ -69,19 +129,20 @@ def test_a_list_without_one_number_is_closed_up(given_numbers: list[int], data: 
 
 
 @pytest.mark.parametrize("hidden", [0, 1, 5, SCANNED, SCANNED + 9])
-def test_nodes_are_placed_together_as_one_by_one(hidden: int) -> None:
+def test_ends_of_connections_are_placed_together_as_one_by_one(hidden: int) -> None:
     layout = Layout(3, 2)
     nodes = layout.fixed + hidden
     known = sizes(layout, -(-nodes // LANES) * LANES, 64)
-    cells, spots = np.zeros(6000, np.int32), np.zeros(200, np.int32)
-    count(cells, known, CHILD, nodes, 0)
+    cells, spots = np.zeros(known[ALL_CELLS], np.int32), np.zeros(3 * known[LONGEST], np.int32)
+    count(cells, known, CHILD, nodes, nodes)
     ids = np.array([*range(layout.fixed), *(3 * np.arange(hidden) + 11)])
-    own = at_node(known, CHILD, 0)
-    cells[own : own + nodes] = ids
-    cells[5000 : 5000 + nodes] = ids[::-1]
-    placed(cells, known, 5000, nodes, spots, 2)
-    assert spots[2 : 2 + nodes].tolist() == [place_of(cells, known, CHILD, each) for each in ids[::-1]]
-    assert spots[2 : 2 + nodes].tolist() == list(range(nodes))[::-1]
+    for what, each in ((ID, ids), (SOURCE, ids[::-1]), (TARGET, np.roll(ids, 2))):
+        begin = at_node(known, CHILD, what) if what is ID else at_connection(known, CHILD, what)
+        cells[begin : begin + nodes] = each
+    ends_placed(cells, known, nodes, spots)
+    assert spots[:nodes].tolist() == list(range(nodes))[::-1]
+    assert spots[known[LONGEST] :][:nodes].tolist() == np.roll(np.arange(nodes), 2).tolist()
+    assert [place_of(cells, known, CHILD, each) for each in ids] == list(range(nodes))
 
 
 def evolved(genome: Neat, steps: int, n: int = 20) -> Genes:

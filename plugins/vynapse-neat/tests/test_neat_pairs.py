@@ -13,7 +13,7 @@ from vynapse_core.devices.reference import Reference
 from vynapse_neat.comparing import Comparing
 from vynapse_neat.distance import Compatibility
 from vynapse_neat.layout import Layout, rounded
-from vynapse_neat.pairs import ANY, CYCLIC, FORWARD, bits_in, pair_among_few
+from vynapse_neat.pairs import ANY, CYCLIC, FORWARD, pair_among_few
 from vynapse_neat.workspace import ALL_CELLS, CHILD, LONGEST, SOURCE, TARGET, at_connection, at_node, count, sizes
 from vynapse_numba.device import Numba
 
@@ -74,11 +74,6 @@ def test_each_pair_is_as_probable():
     # 6 origins to 4 ends but three: 200 each, and 5 standard deviations are 69
     assert len(drawn) == 21
     assert all(abs(times - 200) < 69 for times in drawn.values())
-
-
-@pytest.mark.parametrize("mask", [0, 1, 0b1011, 2**31 - 1, 2**30])
-def test_bits_are_counted(mask):
-    assert bits_in(np.int64(mask)) == mask.bit_count()
 
 
 @pytest.mark.parametrize("connections", [0, 1, 9, 64, 65, 300])

@@ -24,6 +24,6 @@ def crossed(
     Where `choosing`, both are there; else the father is, and the child is a copy of the fitter parent so far.
     """
     if choosing:
-        united(cells, values, sizes, crossing, seed, spots, numbers)
+        united(cells, values, sizes, crossing, seed, spots)
     else:
         mixed(cells, values, sizes, crossing, seed, FATHER, spots, numbers)

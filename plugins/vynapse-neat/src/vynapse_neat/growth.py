@@ -128,10 +128,11 @@ def node_deleted(cells: Any, values: Any, sizes: Any, seed: Any) -> None:
 @routine_part
 def closed_up(array: Any, first: Any, gone: Any, count: Any) -> None:
     """Take number `gone` out of a list of `count` numbers from `first` on, LANES at a time."""
-    for k in range(first + gone // LANES * LANES, first + count, LANES):
+    for k in range(gone // LANES * LANES, count, LANES):
         for s in range(LANES):
-            here, next_one = array[k + s], array[k + s + 1]
-            array[k + s] = next_one if k + s >= first + gone else here
+            # not "one or the other", of which a compiler makes a choice between addresses
+            if k + s >= gone:
+                array[first + k + s] = array[first + k + s + 1]
 
 
 @routine_part

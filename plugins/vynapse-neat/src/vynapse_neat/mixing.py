@@ -17,12 +17,12 @@ from vynapse_neat.draws import PURPOSE, unit, word
 from vynapse_neat.workspace import (
     CHILD,
     ENABLED,
+    FIRST,
     ID,
     INNOVATION,
     INPUTS,
     LANES,
     LINKS,
-    LONGEST,
     RESPONSE,
     VALUES,
     WIDE,
@@ -30,6 +30,7 @@ from vynapse_neat.workspace import (
     at_node,
     connections_of,
     nodes_of,
+    whole_lanes,
 )
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ SMALLER = 2
 OF_CONNECTIONS, OF_NODES, WHOLE = PURPOSE * np.arange(3)
 """Where the draws for connections, for nodes and for the whole crossover begin."""
 SCANNED = 32
-"""With so many genes at most, each gene of the other parent is compared: no branch is then predicted wrongly."""
-NO, BIT_0, BIT_1, BIT_2, BIT_3 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(8)
+"""With so many genes at most, each gene of the other parent is compared: few branches are then predicted wrongly."""
+NO, BIT_0, LOW_BITS = np.uint64(0), np.uint64(1), np.uint64(15)
 
 
 class Crossing(Settings):
@@ -74,6 +75,18 @@ def crossing_table(crossing: Crossing) -> Array:
 
 
 @routine_part
+def bits_of(number: Any) -> Any:
+    """Return the bits of a float32 as an int32."""
+    return np.float32(number).view(np.int32)
+
+
+@routine_part
+def of_bits(bits: Any) -> Any:
+    """Return the float32 of the bits in an int32."""
+    return np.int32(bits).view(np.float32)
+
+
+@routine_part
 def one_or_other(one: Any, other: Any, second: Any) -> Any:
     """Return one of two integers. It is computed, as a compiler would choose between addresses, and by a branch."""
     return one + (other - one) * np.int64(second)
@@ -87,107 +100,124 @@ def one_or_mean(x: Any, y: Any, second: Any, average: Any) -> Any:
 
 
 @routine_part
-def matched_enabled(x: Any, y: Any, bits: Any, crossing: Any) -> Any:
-    """Return whether a gene is enabled that is so or not in its parents."""
-    disable = crossing[DISABLE_BOTH] if x == y else crossing[DISABLE]
-    one, drawn = y if (bits & BIT_0) != NO else x, np.int32(unit(bits) >= disable)
+def matched_enabled(x: Any, y: Any, second: Any, share: Any, either: Any, both: Any) -> Any:
+    """Return whether a gene is enabled that is so or not in its parents; see `Crossing` for the two probabilities."""
+    disable = both if x == y else either
+    one, drawn = y if second else x, np.int32(share >= disable)
     # no branch: each would be predicted wrongly
     return one if (disable < 0.0) | ((x == y) & (x == 1)) else drawn
 
 
 @routine_part
-def matched(cells: Any, ours: Any, count: Any, theirs: Any, others: Any, spots: Any) -> None:
-    """Write to `spots` which of `others` ascending numbers each of `count` others equals, -1 for none.
+def first_near(cells: Any, theirs: Any, others: Any, first: Any, least: Any) -> Any:
+    """Return where, in whole LANES, the first of `others` ascending numbers is that is `least` or more."""
+    while first + LANES < others and cells[theirs + first + LANES - 1] < least:
+        first += LANES
+    return first
 
-    They stand in the cells from `theirs` and from `ours` on. LANES of ours are compared with each of theirs where these
-    are few, else with those between the first and the last of ours. Behind each list there is room for LANES.
-    """
-    first, last = 0, others
-    for k in range(0, count, LANES):
-        if others > SCANNED:
-            while first < others and cells[theirs + first] < cells[ours + k]:
-                first += 1
-            last = first
-            while last < others and cells[theirs + last] <= cells[ours + min(k + LANES, count) - 1]:
-                last += 1
-        for s in range(LANES):
-            spots[k + s] = -1
-        # four at a time, the last ones first: what lies behind all of theirs equals nothing, or gives way
-        for back in range(0, last - first, 4):
-            j = first + (last - first - 1) // 4 * 4 - back
-            at = theirs + j
-            for s in range(LANES):
-                own, spot = cells[ours + k + s], spots[k + s]
-                spot = np.int32(j + 3) if own == cells[at + 3] else spot
-                spot = np.int32(j + 2) if own == cells[at + 2] else spot
-                spot = np.int32(j + 1) if own == cells[at + 1] else spot
-                spots[k + s] = np.int32(j) if own == cells[at] else spot
-        for s in range(LANES):
-            spots[k + s] = spots[k + s] if (spots[k + s] < last) & (k + s < count) else -1
+
+@routine_part
+def last_near(cells: Any, theirs: Any, others: Any, first: Any, most: Any) -> Any:
+    """Return the end, in whole LANES, of those of `others` ascending numbers that are `most` or less."""
+    while first < others and cells[theirs + first] <= most:
+        first += LANES
+    return first
 
 
 @routine_part
 def connections_mixed(
-    cells: Any, values: Any, sizes: Any, crossing: Any, mean: Any, seed: Any, other: Any, spots: Any, numbers: Any
+    cells: Any, values: Any, sizes: Any, crossing: Any, mean: Any, seed: Any, other: Any, spots: Any, shares: Any
 ) -> None:
     """Mix the connections of a child, a copy of one parent's, with the matching ones of the other parent.
 
-    What theirs are is first put beside ours, so that all else happens LANES at a time.
+    LANES of ours are compared with each of theirs where these are few, else with those between the first and the last
+    of ours. What a match has is put beside ours: one more than its flag, its weight's bits; 0 stands beside no match.
     """
-    links = connections_of(cells, sizes, CHILD)
+    links, others = connections_of(cells, sizes, CHILD), connections_of(cells, sizes, other)
     ours, theirs = at_connection(sizes, CHILD, INNOVATION), at_connection(sizes, other, INNOVATION)
-    matched(cells, ours, links, theirs, connections_of(cells, sizes, other), spots)
-    flags, weights, enabled = sizes[LONGEST], other * sizes[VALUES], at_connection(sizes, other, ENABLED)
-    for k in range(links):
-        j = max(np.int64(spots[k]), 0)
-        numbers[k] = values[weights + j]
-        spots[flags + k] = cells[enabled + j]
-    weights, enabled = CHILD * sizes[VALUES], at_connection(sizes, CHILD, ENABLED)
+    enabled, flags = at_connection(sizes, CHILD, ENABLED), at_connection(sizes, other, ENABLED)
+    weights, their_weights = CHILD * sizes[VALUES], other * sizes[VALUES]
+    either, both = crossing[DISABLE], crossing[DISABLE_BOTH]
+    first, last = FIRST, whole_lanes(others)
     for k in range(0, links, LANES):
+        # drawn ahead of a loop whose end a processor often predicts wrongly: so it need not wait for the draws there
         for s in range(LANES):
-            bits, match = word(seed, OF_CONNECTIONS + k + s), spots[k + s] >= 0
+            bits = word(seed, OF_CONNECTIONS + k + s)
+            shares[s] = unit(bits)
+            spots[2 * LANES + s] = np.int64(bits & BIT_0)
+        if others > SCANNED:
+            first = first_near(cells, theirs, others, first, cells[ours + k])
+            last = last_near(cells, theirs, others, first, cells[ours + min(k + LANES, links) - 1])
+        for s in range(LANES):
+            spots[s] = 0
+        for s in range(LANES):
+            spots[LANES + s] = 0
+        for j in range(first, last):
+            known, flag, weight = cells[theirs + j], cells[flags + j] + 1, bits_of(values[their_weights + j])
+            for s in range(LANES):
+                match = cells[ours + k + s] == known
+                spots[s] |= flag if match else 0
+                spots[LANES + s] |= weight if match else 0
+        for s in range(LANES):
+            match, second = (spots[s] > 0) & (k + s < links), spots[2 * LANES + s] != 0
             weight, flag = values[weights + k + s], cells[enabled + k + s]
-            new = one_or_mean(weight, numbers[k + s], (bits & BIT_0) != NO, mean)
+            new = one_or_mean(weight, of_bits(spots[LANES + s]), second, mean)
             values[weights + k + s] = new if match else np.float64(weight)
-            cells[enabled + k + s] = matched_enabled(flag, spots[flags + k + s], bits, crossing) if match else flag
+            drawn = matched_enabled(flag, spots[s] - 1, second, shares[s], either, both)
+            cells[enabled + k + s] = drawn if match else flag
 
 
 @routine_part
-def nodes_mixed(
-    cells: Any, values: Any, sizes: Any, mean: Any, seed: Any, other: Any, spots: Any, numbers: Any
-) -> None:  # fmt: skip
-    """Mix the nodes of a child likewise. Inputs have no attributes."""
-    inputs, wide, longest = sizes[INPUTS], sizes[WIDE], sizes[LONGEST]
-    ours, theirs = at_node(sizes, CHILD, ID) + inputs, at_node(sizes, other, ID) + inputs
-    nodes = nodes_of(cells, sizes, CHILD) - inputs
-    matched(cells, ours, nodes, theirs, nodes_of(cells, sizes, other) - inputs, spots)
-    biases = other * sizes[VALUES] + sizes[LINKS] + inputs
-    for k in range(nodes):
-        j = max(np.int64(spots[k]), 0)
-        spots[longest + k] = cells[theirs + wide + j]
-        spots[2 * longest + k] = cells[theirs + 2 * wide + j]
-        numbers[k] = values[biases + j]
-    biases, draws = CHILD * sizes[VALUES] + sizes[LINKS] + inputs, OF_NODES + inputs
-    for k in range(0, nodes, LANES):
+def nodes_mixed(cells: Any, values: Any, sizes: Any, mean: Any, seed: Any, other: Any, spots: Any) -> None:
+    """Mix the nodes of a child likewise, beside ours one more than a match's activation. Inputs have no attributes."""
+    inputs, wide = sizes[INPUTS], sizes[WIDE]
+    ours, theirs = at_node(sizes, CHILD, ID), at_node(sizes, other, ID)
+    nodes, others = nodes_of(cells, sizes, CHILD), nodes_of(cells, sizes, other)
+    biases, their_biases = CHILD * sizes[VALUES] + sizes[LINKS], other * sizes[VALUES] + sizes[LINKS]
+    begin, last = inputs // LANES * LANES, whole_lanes(others)
+    first = begin
+    for k in range(begin, nodes, LANES):
         for s in range(LANES):
-            bits, match = word(seed, draws + k + s), spots[k + s] >= 0
-            own, their = np.int64(cells[ours + wide + k + s]), np.int64(spots[longest + k + s])
-            cells[ours + wide + k + s] = one_or_other(own, their, match & ((bits & BIT_0) != NO))
+            spots[4 * LANES + s] = np.int64(word(seed, OF_NODES + k + s) & LOW_BITS)
+        if others > SCANNED:
+            first = first_near(cells, theirs, others, first, cells[ours + k])
+            last = last_near(cells, theirs, others, first, cells[ours + min(k + LANES, nodes) - 1])
         for s in range(LANES):
-            bits, match = word(seed, draws + k + s), spots[k + s] >= 0
-            own, their = np.int64(cells[ours + 2 * wide + k + s]), np.int64(spots[2 * longest + k + s])
-            cells[ours + 2 * wide + k + s] = one_or_other(own, their, match & ((bits & BIT_1) != NO))
+            spots[s] = 0
         for s in range(LANES):
-            bits, match, bias = word(seed, draws + k + s), spots[k + s] >= 0, values[biases + k + s]
-            new = one_or_mean(bias, numbers[k + s], (bits & BIT_2) != NO, mean)
-            values[biases + k + s] = new if match else np.float64(bias)
-    if sizes[RESPONSE]:
-        for k in range(nodes):
-            numbers[k] = values[other * sizes[VALUES] + sizes[LINKS] + inputs + wide + max(np.int64(spots[k]), 0)]
-        for k in range(0, nodes, LANES):
+            spots[LANES + s] = 0
+        for s in range(LANES):
+            spots[2 * LANES + s] = 0
+        for j in range(first, last):
+            known, bias = cells[theirs + j], bits_of(values[their_biases + j])
+            activation, aggregation = cells[theirs + wide + j] + 1, cells[theirs + 2 * wide + j]
             for s in range(LANES):
-                bits, match, response = word(seed, draws + k + s), spots[k + s] >= 0, values[biases + wide + k + s]
-                new = one_or_mean(response, numbers[k + s], (bits & BIT_3) != NO, mean)
+                match = cells[ours + k + s] == known
+                spots[s] |= activation if match else 0
+                spots[LANES + s] |= aggregation if match else 0
+                spots[2 * LANES + s] |= bias if match else 0
+        for s in range(LANES):
+            spots[s] = spots[s] if (k + s >= inputs) & (k + s < nodes) else 0
+        for s in range(LANES):
+            second, own, their = spots[4 * LANES + s] & 1, np.int64(cells[ours + wide + k + s]), np.int64(spots[s])
+            cells[ours + wide + k + s] = one_or_other(own, their - 1, (their > 0) & (second != 0))
+        for s in range(LANES):
+            second, match, own = spots[4 * LANES + s] & 2, spots[s] > 0, np.int64(cells[ours + 2 * wide + k + s])
+            cells[ours + 2 * wide + k + s] = one_or_other(own, np.int64(spots[LANES + s]), match & (second != 0))
+        for s in range(LANES):
+            second, match, bias = spots[4 * LANES + s] & 4, spots[s] > 0, values[biases + k + s]
+            new = one_or_mean(bias, of_bits(spots[2 * LANES + s]), second != 0, mean)
+            values[biases + k + s] = new if match else np.float64(bias)
+        if sizes[RESPONSE]:
+            for s in range(LANES):
+                spots[3 * LANES + s] = 0
+            for j in range(first, last):
+                known, response = cells[theirs + j], bits_of(values[their_biases + wide + j])
+                for s in range(LANES):
+                    spots[3 * LANES + s] |= response if cells[ours + k + s] == known else 0
+            for s in range(LANES):
+                second, match, response = spots[4 * LANES + s] & 8, spots[s] > 0, values[biases + wide + k + s]
+                new = one_or_mean(response, of_bits(spots[3 * LANES + s]), second != 0, mean)
                 values[biases + wide + k + s] = new if match else np.float64(response)
 
 
@@ -198,4 +228,4 @@ def mixed(
     """Mix a child that is a copy of the fitter parent with the matching genes of the other parent."""
     mean = unit(word(seed, WHOLE)) < crossing[AVERAGE]
     connections_mixed(cells, values, sizes, crossing, mean, seed, other, spots, numbers)
-    nodes_mixed(cells, values, sizes, mean, seed, other, spots, numbers)
+    nodes_mixed(cells, values, sizes, mean, seed, other, spots)

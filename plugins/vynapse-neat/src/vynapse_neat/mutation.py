@@ -42,4 +42,4 @@ def mutated(
     grows = keys[row, 0] != ABSENT or keys[row, 1] != ABSENT
     shrinks = nodes_of(cells, sizes, CHILD) - sizes[FIXED] < hidden or connections_of(cells, sizes, CHILD) < links
     if rates[EXCLUSIVE] == 0.0 or not (grows or shrinks):
-        numbers_changed(cells, values, sizes, rates, seed, lanes, spots)
+        numbers_changed(cells, values, sizes, rates, seed, lanes)

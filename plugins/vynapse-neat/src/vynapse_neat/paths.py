@@ -13,7 +13,23 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import routine_part
-from vynapse_neat.workspace import AFTER, CHILD, FIXED, ID, INTO, LANES, MARKS, STACK, START, at_node, nodes_of
+from vynapse_neat.workspace import (
+    AFTER,
+    CHILD,
+    FIXED,
+    ID,
+    INTO,
+    LANES,
+    LONGEST,
+    MARKS,
+    SOURCE,
+    STACK,
+    START,
+    TARGET,
+    at_connection,
+    at_node,
+    nodes_of,
+)
 
 NONE = np.int64(-1)
 SCANNED = 32
@@ -42,23 +58,26 @@ def place_of(cells: Any, sizes: Any, genome: Any, wanted: Any) -> Any:
 
 
 @routine_part
-def placed(cells: Any, sizes: Any, ids: Any, count: Any, spots: Any, first: Any) -> None:
-    """Write to `spots` from `first` on the places of the child's nodes with the `count` ids in the cells from `ids` on.
-
-    Behind both there is room for LANES.
-    """
+def ends_placed(cells: Any, sizes: Any, connections: Any, spots: Any) -> None:
+    """Write to `spots` at which of a child's nodes its connections begin, and LONGEST further on, where they end."""
     own, fixed, nodes = at_node(sizes, CHILD, ID), sizes[FIXED], nodes_of(cells, sizes, CHILD)
+    sources, targets, ends = at_connection(sizes, CHILD, SOURCE), at_connection(sizes, CHILD, TARGET), sizes[LONGEST]
     if nodes - fixed > SCANNED:
-        for k in range(count):
-            spots[first + k] = place_of(cells, sizes, CHILD, cells[ids + k])
+        for k in range(connections):
+            spots[k] = place_of(cells, sizes, CHILD, cells[sources + k])
+            spots[ends + k] = place_of(cells, sizes, CHILD, cells[targets + k])
         return
-    for k in range(0, count, LANES):
+    for k in range(0, connections, LANES):
         for s in range(LANES):
-            spots[first + k + s] = min(cells[ids + k + s], np.int32(fixed))
+            spots[k + s] = min(cells[sources + k + s], np.int32(fixed))
+        for s in range(LANES):
+            spots[ends + k + s] = min(cells[targets + k + s], np.int32(fixed))
         for i in range(fixed, nodes):
             known = cells[own + i]
             for s in range(LANES):
-                spots[first + k + s] += np.int32(known < cells[ids + k + s])
+                spots[k + s] += np.int32(known < cells[sources + k + s])
+            for s in range(LANES):
+                spots[ends + k + s] += np.int32(known < cells[targets + k + s])
 
 
 @routine_part

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import routine_part
-from vynapse_neat.draws import NEAR, PURPOSE, below, central, high, low, normal, tail, unit, word
+from vynapse_neat.draws import NEAR, PURPOSE, below, central, high, low, normal, tail, trailing_zeros, unit, word
 from vynapse_neat.rates import (
     ACTIVATION_RATE,
     AGGREGATION_RATE,
@@ -52,6 +52,7 @@ from vynapse_neat.workspace import (
     at_node,
     connections_of,
     nodes_of,
+    whole_lanes,
 )
 
 WEIGHTS, BIASES, FACTORS, FLAGS, CHOSEN, CHANCES = PURPOSE * np.arange(3, 9)
@@ -59,6 +60,8 @@ WEIGHTS, BIASES, FACTORS, FLAGS, CHOSEN, CHANCES = PURPOSE * np.arange(3, 9)
 OF_WEIGHTS, OF_BIASES, OF_RESPONSES, OF_TOGGLE, OF_REENABLE, WHICH_TOGGLED = CHANCES + np.arange(6)
 """Draws of which a child takes one each."""
 NO, BIT_0 = np.uint64(0), np.uint64(1)
+PLACES = 64
+"""Bits of a word."""
 
 
 @routine_part
@@ -96,23 +99,26 @@ def drawn(first: Any, count: Any, seed: Any, draws: Any, rates: Any, kind: Any, 
             share, middle = high(bits), low(bits) - 0.5
             shares[first + k + s] = share
             middles[first + k + s] = middle if (share < either) & (k + s < count) else 0.0
-    return first + (count + LANES - 1) // LANES * LANES
+    return first + whole_lanes(count)
 
 
 @routine_part
-def noises_found(count: Any, middles: Any, noises: Any, spots: Any) -> None:
+def noises_found(count: Any, middles: Any, noises: Any) -> None:
     """Write standard normal numbers for `count` middles, a multiple of LANES."""
-    for k in range(0, count, LANES):
-        for s in range(LANES):
-            noises[k + s] = central(middles[k + s])
-    # few are far from the middle, and only they need a logarithm: listed first, as no branch of that is ever predicted
-    # wrongly
-    far = np.int64(0)
-    for k in range(count):
-        spots[far] = k
-        far += np.int64(abs(middles[k]) > NEAR)
-    for i in range(far):
-        noises[spots[i]] = tail(middles[spots[i]])
+    for first in range(0, count, PLACES):
+        # few are far from the middle, and only they need a logarithm: a loop over those alone, all in one word, ends
+        # once, where a branch for each would often be predicted wrongly
+        far = NO
+        for k in range(first, min(first + PLACES, count), LANES):
+            here = NO
+            for s in range(LANES):
+                noises[k + s] = central(middles[k + s])
+                here |= np.uint64(abs(middles[k + s]) > NEAR) << np.uint64(s)
+            far |= here << np.uint64(k - first)
+        while far != NO:
+            k = first + trailing_zeros(far)
+            noises[k] = tail(middles[k])
+            far &= far - BIT_0
 
 
 @routine_part
@@ -143,7 +149,7 @@ def is_normal(rates: Any, kind: Any) -> Any:
 
 
 @routine_part
-def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, lanes: Any, spots: Any) -> None:
+def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, lanes: Any) -> None:
     """Change the weights, biases and responses of a child; `lanes` float64 [3, ...] has room for all of them.
 
     All are drawn before any is changed, so that those that need a logarithm are in one list.
@@ -154,21 +160,21 @@ def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, 
     also = own if rates[WITH_WEIGHTS] != 0.0 else unit(word(seed, OF_BIASES)) < rates[BIAS + GENOME]
     weights = connections_of(cells, sizes, CHILD) if own else np.int64(0)
     biases = nodes - inputs if also and sizes[BIAS_NODE] == 0 else np.int64(0)
-    outputs, hidden = np.int64(0), np.int64(0)
-    if sizes[RESPONSE] != 0 and unit(word(seed, OF_RESPONSES)) < rates[RESPONSES + GENOME]:
-        outputs, hidden = sizes[OUTPUTS], nodes - fixed
     at_biases = drawn(FIRST, weights, seed, WEIGHTS, rates, WEIGHT, middles, shares)
-    at_outputs = drawn(at_biases, biases, seed, BIASES, rates, BIAS, middles, shares)
-    at_hidden = drawn(at_outputs, outputs, seed, FACTORS, rates, RESPONSES, middles, shares)
-    end = drawn(at_hidden, hidden, seed, FACTORS + fixed, rates, RESPONSES, middles, shares)
+    end = at_outputs = at_hidden = drawn(at_biases, biases, seed, BIASES, rates, BIAS, middles, shares)
+    responding = sizes[RESPONSE] != 0 and unit(word(seed, OF_RESPONSES)) < rates[RESPONSES + GENOME]
+    if responding:
+        at_hidden = drawn(at_outputs, sizes[OUTPUTS], seed, FACTORS, rates, RESPONSES, middles, shares)
+        end = drawn(at_hidden, nodes - fixed, seed, FACTORS + fixed, rates, RESPONSES, middles, shares)
     if is_normal(rates, WEIGHT) or is_normal(rates, BIAS) or is_normal(rates, RESPONSES):
-        noises_found(end, middles, noises, spots)
+        noises_found(end, middles, noises)
     changed(values, first, FIRST, weights, rates, WEIGHT, noises, middles, shares)
     first += sizes[LINKS]
     changed(values, first + inputs, at_biases, biases, rates, BIAS, noises, middles, shares)
-    first += sizes[WIDE]
-    changed(values, first + inputs, at_outputs, outputs, rates, RESPONSES, noises, middles, shares)
-    changed(values, first + fixed, at_hidden, hidden, rates, RESPONSES, noises, middles, shares)
+    if responding:
+        first += sizes[WIDE]
+        changed(values, first + inputs, at_outputs, sizes[OUTPUTS], rates, RESPONSES, noises, middles, shares)
+        changed(values, first + fixed, at_hidden, nodes - fixed, rates, RESPONSES, noises, middles, shares)
 
 
 @routine_part

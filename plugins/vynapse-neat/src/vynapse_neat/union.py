@@ -17,6 +17,8 @@ from vynapse_neat.draws import unit, word
 from vynapse_neat.mixing import (
     AVERAGE,
     BIT_0,
+    DISABLE,
+    DISABLE_BOTH,
     EQUAL,
     NO,
     OF_CONNECTIONS,
@@ -59,13 +61,13 @@ SHARED, SURPLUS, SUSPECT, REFUSED = 0, 1, 2, 3
 
 @routine_part
 def united(
-    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, spots: Any, numbers: Any
+    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, spots: Any
 ) -> None:  # fmt: skip
     """Make a child of two equally fit parents."""
     mean = unit(word(seed, WHOLE)) < crossing[AVERAGE]
     united_nodes(cells, values, sizes)
     # those that the father alone has are mixed with themselves
-    nodes_mixed(cells, values, sizes, mean, seed, FATHER, spots, numbers)
+    nodes_mixed(cells, values, sizes, mean, seed, FATHER, spots)
     if united_connections(cells, values, sizes, crossing, mean, seed):
         judged(cells, sizes)
         kept = 0
@@ -86,7 +88,8 @@ def mixed_connection(
     values[CHILD * sizes[VALUES] + k] = one_or_mean(x, y, (bits & BIT_0) != NO, mean)
     ours = at_connection(sizes, CHILD, ENABLED) + k
     theirs = cells[at_connection(sizes, other, ENABLED) + j]
-    cells[ours] = matched_enabled(cells[ours], theirs, bits, crossing)
+    second, share = (bits & BIT_0) != NO, unit(bits)
+    cells[ours] = matched_enabled(cells[ours], theirs, second, share, crossing[DISABLE], crossing[DISABLE_BOTH])
 
 
 @routine_part

@@ -37,6 +37,8 @@ LANES = 8
 """Numbers that are drawn at a time; behind each genome there is room for so many."""
 FIRST = np.int64(0)
 """Where a list begins that has an array to itself."""
+NOBODY = np.int32(-1)
+"""What stands in a list behind innovations and ids, so that none of those equals it."""
 ID, ACTIVATION, AGGREGATION = np.arange(3)
 INNOVATION, SOURCE, TARGET, ENABLED = np.arange(4)
 
@@ -147,22 +149,19 @@ def copied_connection(cells: Any, values: Any, sizes: Any, old: Any, i: Any, new
 
 
 @routine_part
-def row_loaded(cells: Any, to: Any, array: Any, row: Any, first: Any, count: Any, none: Any) -> None:
-    """Copy `count` numbers of a row, from `first` on, LANES at a time: rows have whole LANES.
-
-    Those behind become `none`: of a plain copy a compiler would make a call, which takes longer.
-    """
-    for k in range(0, count, LANES):
-        for s in range(LANES):
-            cells[to + k + s] = array[row, first + k + s] if k + s < count else none
+def whole_lanes(count: Any) -> Any:
+    """Return the next whole number of LANES."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @routine_part
-def row_stored(array: Any, row: Any, first: Any, width: Any, cells: Any, begin: Any, count: Any, none: Any) -> None:
-    """Copy `count` numbers to a row, from `first` on, with `none` behind them for `width` numbers in all."""
-    for k in range(0, width, LANES):
-        for s in range(LANES):
-            array[row, first + k + s] = cells[begin + k + s] if k + s < count else none
+def lanes_loaded(cells: Any, to: Any, array: Any, row: Any, first: Any, count: Any, none: Any) -> None:
+    """Copy LANES numbers of a row, from `first` on; those from `count` on become `none`. Rows have whole LANES.
+
+    Of a plain copy of a whole row a compiler would make a call, which takes longer.
+    """
+    for s in range(LANES):
+        cells[to + s] = array[row, first + s] if s < count else none
 
 
 @routine_part
@@ -171,24 +170,40 @@ def loaded(
     values: Any, nodes: Any, connections: Any, node: Any, activation: Any, aggregation: Any,
     innovation: Any, source: Any, target: Any, enabled: Any,
 ) -> None:  # fmt: skip
-    """Copy an individual into a workspace."""
-    wide, links, base = sizes[WIDE], sizes[LINKS], innovation.shape[1]
-    none, zero = np.int32(0), np.float32(0)
+    """Copy an individual into a workspace, LANES places at a time.
+
+    Behind its lists, to the end of these LANES, are NOBODY as innovation or id and 0 of all else.
+    """
+    wide, links, base, factors = sizes[WIDE], sizes[LINKS], innovation.shape[1], innovation.shape[1] + node.shape[1]
+    nobody, none, zero = NOBODY, np.int32(0), np.float32(0)
     m, n = np.int64(nodes[row]), np.int64(connections[row])
     count(cells, sizes, genome, m, n)
     to, real = at_connection(sizes, genome, INNOVATION), genome * sizes[VALUES]
-    row_loaded(cells, to, innovation, row, FIRST, n, none)
-    row_loaded(cells, to + links, source, row, FIRST, n, none)
-    row_loaded(cells, to + 2 * links, target, row, FIRST, n, none)
-    row_loaded(cells, to + 3 * links, enabled, row, FIRST, n, none)
-    row_loaded(reals, real, values, row, FIRST, n, zero)
+    for k in range(0, n, LANES):
+        lanes_loaded(cells, to + k, innovation, row, k, n - k, nobody)
+        lanes_loaded(cells, to + links + k, source, row, k, n - k, none)
+        lanes_loaded(cells, to + 2 * links + k, target, row, k, n - k, none)
+        lanes_loaded(cells, to + 3 * links + k, enabled, row, k, n - k, none)
+        lanes_loaded(reals, real + k, values, row, k, n - k, zero)
     to, real = at_node(sizes, genome, ID), real + links
-    row_loaded(cells, to, node, row, FIRST, m, none)
-    row_loaded(cells, to + wide, activation, row, FIRST, m, none)
-    row_loaded(cells, to + 2 * wide, aggregation, row, FIRST, m, none)
-    row_loaded(reals, real, values, row, base, m, zero)
-    if sizes[RESPONSE]:
-        row_loaded(reals, real + wide, values, row, base + node.shape[1], m, zero)
+    for k in range(0, m, LANES):
+        lanes_loaded(cells, to + k, node, row, k, m - k, nobody)
+        lanes_loaded(cells, to + wide + k, activation, row, k, m - k, none)
+        lanes_loaded(cells, to + 2 * wide + k, aggregation, row, k, m - k, none)
+        lanes_loaded(reals, real + k, values, row, base + k, m - k, zero)
+        if sizes[RESPONSE]:
+            lanes_loaded(reals, real + wide + k, values, row, factors + k, m - k, zero)
+
+
+@routine_part
+def row_stored(array: Any, row: Any, first: Any, width: Any, cells: Any, begin: Any, count: Any, none: Any) -> None:
+    """Copy `count` numbers to a row, from `first` on, with `none` behind them for `width` numbers in all.
+
+    One array is written after the other: to write LANES of each in turn takes large genomes longer.
+    """
+    for k in range(0, width, LANES):
+        for s in range(LANES):
+            array[row, first + k + s] = cells[begin + k + s] if k + s < count else none
 
 
 @routine_part
