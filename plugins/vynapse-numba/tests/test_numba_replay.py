@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from array import array
 from typing import Any
 
@@ -16,7 +18,7 @@ from vynapse_numba.addresses import address_of
 from vynapse_numba.device import Numba
 from vynapse_numba.replay import Like, Patch, replay
 from vynapse_numba.replay_code import NOBODY
-from vynapse_numba.tiles import plan
+from vynapse_numba.tiles import plan, replaying
 
 FLOATS, WHOLES = np.dtype("f4"), np.dtype("i8")
 
@@ -237,3 +239,21 @@ def test_a_plugins_kernel_may_overflow_in_silence_after_many_calls() -> None:
     )
     for _ in range(4):
         assert np.isinf(program({"w": np.ones((3, 2), "f4")}, {"x": np.full((4, 2), 9, "f4")})["y"]).all()
+
+
+def test_the_arrays_of_the_call_that_was_written_down_are_let_go(monkeypatch: Any) -> None:
+    made, found = replaying._apart, []
+
+    def noted(*given: Any) -> Any:
+        array = made(*given)
+        found.append(weakref.ref(array))
+        return array
+
+    monkeypatch.setattr(replaying, "_apart", noted)
+    program = squared("tiles")
+    for seed in range(3):
+        program(*drawn(seed))
+    gc.collect()
+    assert len(found) == 6
+    assert not [each for each in found if each() is not None]
+    same(program(*drawn(8)), squared("tiles")(*drawn(8)))

@@ -49,8 +49,8 @@ def answering(plan: Plan, given: Given, sized: Sized, workers: Workers) -> Answe
     ends = [live.nodes[i] for i in live.outputs.values()]
     made = [((given.networks, *concrete(node.shape, given.sizes)), np.dtype(node.dtype)) for node in ends]
     results = {name: _apart(*each) for name, each in zip(live.outputs, made, strict=True)}
-    actions, held = _written_down(plan, given, own, results, sized, workers)
-    values = _Values(plan, given, own, [*results.values()], held, workers.threads)
+    actions = _written_down(plan, given, own, results, sized, workers)
+    values = _Values(plan, given, own, [*results.values()], workers.threads)
     parts = _parts(values, actions)
     if parts is None:
         return None
@@ -68,8 +68,8 @@ def answering(plan: Plan, given: Given, sized: Sized, workers: Workers) -> Answe
 
 def _written_down(
     plan: Plan, given: Given, own: Sequence[Array], results: dict[str, Array], sized: Sized, workers: Workers
-) -> tuple[list[Any], object]:
-    """Return what a call on these arrays does, and what that points to."""
+) -> list[Any]:
+    """Return what a call on these arrays does."""
     slots, count = [slot for slot, _ in (*given.own, *given.shared)], len(given.own)
     leaves = list(zip(slots, own, strict=True))
     mine, tape = replace(given, own=leaves[:count], shared=leaves[count:]), Tape()
@@ -78,7 +78,7 @@ def _written_down(
     call.packs = {}
     arena = Arena(plan, replace(sized.layout, networks=given.networks))
     call.whole(arena, tape)
-    return tape.actions, (call, arena, tape)
+    return tape.actions
 
 
 def _parts(values: _Values, actions: Sequence[Any]) -> list[Part] | None:
@@ -103,11 +103,9 @@ def _parts(values: _Values, actions: Sequence[Any]) -> list[Part] | None:
 class _Values:
     """The arrays of a call that is written down: leaves, outputs, and what plugins' kernels gave."""
 
-    def __init__(
-        self, plan: Plan, given: Given, own: list[Array], results: list[Array], held: object, threads: int
-    ) -> None:
+    def __init__(self, plan: Plan, given: Given, own: list[Array], results: list[Array], threads: int) -> None:
         live = plan.arguments.live
-        self._sizes, self._bound, self._held, self._threads = given.sizes, plan.symbols, held, threads
+        self._plan, self._sizes, self._threads = plan, given.sizes, threads
         self._free: dict[str, tuple[int, int]] = {}
         """Where the sizes are found that only plugins' kernels look at: {symbol: (array, axis)}."""
         self._arrays: list[Array] = []
@@ -122,7 +120,7 @@ class _Values:
         """Take an array that has a node's values, of all networks or shared."""
         shape: list[Any] = list(array.shape)
         for axis, dim in enumerate(node.shape, int(own)):
-            if isinstance(dim, str) and dim not in self._bound:
+            if isinstance(dim, str) and dim not in self._plan.symbols:
                 shape[axis] = self._free.setdefault(dim, (len(self._arrays), axis))
         self._arrays.append(array)
         self._likes.append(Like(array.dtype, tuple(shape)))
@@ -137,7 +135,9 @@ class _Values:
             if (at := self._within(value)) is not None
         ]
         jobs = [Job(function_address(each.function), table) for each, table in zip(natives, tables, strict=True)]
-        again = replay(self._likes, patches, jobs, (self._held, natives), self._threads)
+        # the arrays of the call that was written down may go, all else that kernels read and write must stay
+        held = [x for native in natives for x in native.arrays if self._within(address_of(x)) is None]
+        again = replay(self._likes, patches, jobs, (self._plan, held), self._threads)
         return lambda found: again(*found)
 
     def asking(self, asked: Asked) -> Part | None:
@@ -148,12 +148,12 @@ class _Values:
             if at is not None and (operand.shape != self._arrays[at].shape or not operand.flags.c_contiguous):
                 return None
             sources.append((-1, operand) if at is None else (at, None))
-        free = tuple(self._free.items())
+        free, known, again = tuple(self._free.items()), self._sizes, replace(asked, operands=())
 
         def part(found: list[Any]) -> None:
-            sizes = {**self._sizes, **{symbol: found[at].shape[axis] for symbol, (at, axis) in free}}
+            sizes = {**known, **{symbol: found[at].shape[axis] for symbol, (at, axis) in free}}
             with np.errstate(all="ignore"):
-                found.append(asked.on([found[at] if fixed is None else fixed for at, fixed in sources], sizes))
+                found.append(again.on([found[at] if fixed is None else fixed for at, fixed in sources], sizes))
 
         return part
 
