@@ -157,6 +157,18 @@ def test_a_run_killed_at_ten_random_moments_ends_at_the_same_bits(folder, whole)
 
 
 @needs_signals
+def test_a_run_that_is_resumed_quietly_says_how_to_go_on_where_it_is_interrupted(folder):
+    first = start(folder, "run", "xor.toml", "--out", "run", "--quiet", "--set", "stop.steps=20")
+    assert first.communicate(timeout=60) == ("", "")
+    process = start(folder, "resume", "run", "--quiet", "--set", "stop.steps=10000000")
+    wait_until(process, lambda: last_step(folder / "run") >= 60)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "stopping after this step; once more stops at once\ninterrupted; go on with: vynapse resume run\n"
+
+
+@needs_signals
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interrupted_run_writes_a_checkpoint_and_says_how_to_go_on(folder, whole, name):
     process = start(folder, "run", "xor.toml", "--out", "run", "--set", "checkpoint.steps=1000000")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -462,3 +463,10 @@ def test_uniform_stays_below_high_where_rounding_would_reach_it() -> None:
 def test_arguments_that_make_no_sense_are_refused(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(fresh())
+
+
+def test_a_copy_of_streams_draws_what_they_draw() -> None:
+    streams = Streams(3).within("island", 1)
+    again = copy.deepcopy(streams)
+    assert again == streams
+    assert again("mutation", 2).words(5).tolist() == streams("mutation", 2).words(5).tolist()

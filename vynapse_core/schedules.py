@@ -309,4 +309,6 @@ Scheduled = Annotated[float | Schedule, _NumberOrSchedule]
 
 def value_at(scheduled: float | Schedule, clock: Clock) -> float:
     """Return what a `Scheduled` field is worth at the clock's step."""
-    return scheduled if isinstance(scheduled, float | int) else scheduled.at(clock)
+    if isinstance(scheduled, float | int):
+        return scheduled
+    return scheduled.at(clock) if isinstance(scheduled, Schedule) else scheduled

@@ -58,6 +58,10 @@ class Streams:
         encoding = b"".join(map(_encoded, (self.seed, *self.path)))
         object.__setattr__(self, "_root", blake2b(encoding, digest_size=16, person=b"vynapse stream"))
 
+    def __reduce__(self) -> tuple[type[Streams], tuple[int, tuple[Part, ...]]]:
+        # a hash in the making cannot be pickled
+        return Streams, (self.seed, self.path)
+
     def __call__(self, *path: Part) -> Stream:
         """Return the stream at `path`, at its first word. Calling again returns the same draws again."""
         if not path:

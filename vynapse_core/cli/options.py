@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vynapse_core.catalogue import Catalogue
     from vynapse_core.compare import Comparison
     from vynapse_core.experiment import Experiment
+    from vynapse_core.folder import Folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,6 +57,11 @@ def silent(experiment: Experiment) -> Experiment:
     recipe = experiment.recipe
     observers = tuple(each.silent() if isinstance(each, Console) else each for each in recipe.observers)
     return replace(experiment, recipe=recipe.model_copy(update={"observers": observers}))
+
+
+def tell_interrupted(folder: Folder) -> None:
+    """Say how to go on, where no screen does."""
+    click.echo(f"interrupted; go on with: {folder.resume_command}", err=True)
 
 
 def with_device(overrides: tuple[str, ...], device: str | None) -> tuple[str, ...]:

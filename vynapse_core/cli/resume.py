@@ -43,7 +43,7 @@ def command(run_dir: Path, overrides: tuple[str, ...], quiet: bool) -> None:
         experiment = options.silent(experiment)
     if run_experiment(experiment, folder, resume=True, changes=changes).status == "interrupted":
         if quiet:
-            click.echo(f"interrupted; go on with: {folder.resume_command}", err=True)
+            options.tell_interrupted(folder)
         raise click.exceptions.Exit(INTERRUPTED)
 
 

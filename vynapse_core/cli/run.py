@@ -109,7 +109,7 @@ def _run_each(
                 folders.append(named_folder(named[index]))
             if run_experiment(with_seed(experiment, seed), folders[-1]).status == "interrupted":
                 if quiet:
-                    click.echo(f"interrupted; go on with: {folders[-1].resume_command}", err=True)
+                    options.tell_interrupted(folders[-1])
                 raise click.exceptions.Exit(INTERRUPTED)
             finished.append(folders[-1].path)
     finally:

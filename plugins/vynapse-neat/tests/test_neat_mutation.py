@@ -486,3 +486,18 @@ def test_while_it_simplifies_nothing_is_added() -> None:
     chosen = simplified(Rates(add_node=0.5), delete_node=0.2, delete_connection=0.3)
     assert (chosen.add_node, chosen.add_connection) == (0.0, 0.0)
     assert (chosen.delete_node, chosen.delete_connection) == (0.2, 0.3)
+
+
+@pytest.mark.parametrize("device", [REFERENCE, TWO], ids=["reference", "numba"])
+def test_children_are_the_same_whatever_was_bred_before(device: Any) -> None:
+    often = Breeding.on(device, THREE, Crossing(), Rates())
+    for n, steps in ((30, 3), (7, 1), (90, 5), (30, 0)):
+        genes, counters = grown(THREE, Rates(), 3, n, steps)
+        none, every = np.zeros(n, np.uint8), np.ones(n, np.uint8)
+        given_to = genes, np.arange(n), np.full(n, -1), none, every, counters
+        found, fresh = (
+            breeding.children(*given_to, Streams(5)("children", n))
+            for breeding in (often, Breeding.on(device, THREE, Crossing(), Rates()))
+        )
+        assert same(found[0], fresh[0])
+        assert found[1] == fresh[1]

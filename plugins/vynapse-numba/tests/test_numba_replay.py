@@ -16,6 +16,8 @@ from vynapse_core import Arguments, Builder, GraphError, Op
 from vynapse_core.ops import OPS
 from vynapse_numba.addresses import address_of
 from vynapse_numba.device import Numba
+from vynapse_numba.lanes import replaying as lanes_replaying
+from vynapse_numba.lanes.program import LanesProgram
 from vynapse_numba.replay import Like, Patch, replay
 from vynapse_numba.replay_code import NOBODY
 from vynapse_numba.tiles import plan, replaying
@@ -126,6 +128,7 @@ def test_from_the_third_call_on_nothing_is_looked_at_in_python(engine: str, monk
         raise AssertionError("the long way was taken")
 
     monkeypatch.setattr(Arguments, "check", refused)
+    monkeypatch.setattr(LanesProgram, "_laid_out", refused)
     same(program(*drawn(7)), expected)
     with pytest.raises(AssertionError, match="long way"):
         program(*drawn(7, samples=5))
@@ -188,6 +191,58 @@ def test_threads_call_one_program_at_once(engine: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("engine", ["lanes", "tiles"])
+@pytest.mark.parametrize(("networks", "samples"), [(1, 1), (1, 7), (0, 3), (3, 0)])
+def test_calls_of_one_of_something_or_none_are_alike_too(engine: str, networks: int, samples: int) -> None:
+    program = squared(engine)
+    for seed in range(5):
+        given = drawn(seed, networks, samples)
+        same(program(*given), squared(engine)(*given))
+
+
+def test_a_team_shares_the_networks_of_a_call_that_is_made_again(monkeypatch: Any) -> None:
+    shared: list[int] = []
+    made = lanes_replaying.replay
+
+    def noted(likes: Any, patches: Any, jobs: Any, held: object, threads: int) -> Any:
+        shared.extend(job.rows for job in jobs)
+        return made(likes, patches, jobs, held, threads)
+
+    monkeypatch.setattr(lanes_replaying, "replay", noted)
+    program, alone = squared("lanes", 2), squared("lanes", 1)
+    for seed in range(5):
+        given = drawn(seed, 40_000, 40)
+        same(program(*given), alone(*given))
+    assert max(shared) > 0
+
+
+@pytest.mark.parametrize("engine", ["lanes", "tiles", "auto"])
+def test_an_output_that_depends_on_no_input_is_there_in_every_call(engine: str) -> None:
+    b = Builder()
+    x = b.input("x", ("B", 3))
+    fixed = b.apply("expand_like", b.constant(np.full((1, 3), 7, "f4")), x)
+    graph = b.graph({"y": x @ b.parameter("w", (3, 2)), "c": b.constant(np.arange(4, dtype="f4")), "fixed": fixed})
+    program = Numba(engine=engine, threads=1).compile(graph)  # type: ignore[arg-type]
+    for seed in range(5):
+        arrays, inputs = drawn(seed)
+        found = program({"w": arrays["w"]}, {"x": inputs["x"]})
+        np.testing.assert_array_equal(found["c"], np.tile(np.arange(4, dtype="f4"), (5, 1)))
+        np.testing.assert_array_equal(found["fixed"], np.full((5, 4, 3), 7, "f4"))
+        for value in found.values():
+            value[...] = 99
+
+
+@pytest.mark.parametrize("engine", ["lanes", "tiles"])
+def test_lists_and_mapped_files_are_taken_after_many_calls_too(engine: str, tmp_path: Any) -> None:
+    program = squared(engine)
+    arrays, inputs = drawn(1)
+    mapped = np.memmap(tmp_path / "x", "f4", "w+", shape=inputs["x"].shape)
+    mapped[...] = inputs["x"]
+    expected = squared(engine)(arrays, inputs)
+    for x in (mapped, inputs["x"]) * 5:
+        same(program(arrays, {**inputs, "x": x}), expected)
+
+
 def asked(kernel: Any) -> Any:
     """Return a program of tiles in which a plugin's kernel computes `mean_of`, x plus the mean of w [W]."""
     op = Op("mean_of", "", 2, lambda shapes, dtypes, attributes: (shapes[1], dtypes[1]), lambda a, _, sizes: a[1])
@@ -202,18 +257,39 @@ def test_a_plugins_kernel_is_asked_again_and_told_the_sizes_that_it_alone_reads(
     def kernel(operands: Any, attributes: Any, sizes: Any, threads: int) -> Any:
         told.append((dict(sizes), threads))
         w, x = operands
-        return x + w.mean(axis=1)[:, None, None]
+        return x + w.sum(axis=1)[:, None, None]
 
     program = asked(kernel)
     x = np.ones((4, 2), "f4")
-    for width in (3, 3, 3, 8, 5):
-        w = np.arange(3 * width, dtype="f4").reshape(3, width)
+    for width in (3, 3, 3, 8, 5, 0, 1):
+        w = 1 + np.arange(3 * width, dtype="f4").reshape(3, width)
         found = program({"w": w}, {"x": x})["y"]
-        np.testing.assert_array_equal(found, np.broadcast_to((1 + w.mean(axis=1)[:, None, None]) ** 2, (3, 4, 2)))
+        np.testing.assert_array_equal(found, np.broadcast_to((1 + w.sum(axis=1)[:, None, None]) ** 2, (3, 4, 2)))
         assert told[-1] == ({"W": width, "B": 4}, 1)
 
 
-def test_a_plugins_kernel_that_fails_after_many_calls_is_named() -> None:
+def test_a_plugins_kernel_that_was_given_nothing_at_first_is_given_what_is_there() -> None:
+    program = asked(lambda operands, attributes, sizes, threads: operands[1] + operands[0].sum(axis=1)[:, None, None])
+    for width in (0, 0, 0, 8):
+        found = program({"w": np.ones((3, width), "f4")}, {"x": np.ones((4, 2), "f4")})["y"]
+        np.testing.assert_array_equal(found, np.full((3, 4, 2), (1 + width) ** 2, "f4"))
+
+
+def test_a_plugins_kernel_whose_results_lie_otherwise_is_asked_once_a_call() -> None:
+    times: list[int] = []
+
+    def kernel(operands: Any, attributes: Any, sizes: Any, threads: int) -> Any:
+        times.append(1)
+        return np.asfortranarray(operands[1] + operands[0].sum(axis=1)[:, None, None])
+
+    program = asked(kernel)
+    for _ in range(10):
+        program({"w": np.ones((3, 2), "f4")}, {"x": np.ones((4, 2), "f4")})
+    # the calls at which a replay is looked for are the second, the fourth and the eighth
+    assert len(times) == 13
+
+
+def test_a_plugins_kernel_that_fails_after_many_calls_is_named_and_asked_again(monkeypatch: Any) -> None:
     fails = False
 
     def kernel(operands: Any, attributes: Any, sizes: Any, threads: int) -> Any:
@@ -230,6 +306,7 @@ def test_a_plugins_kernel_that_fails_after_many_calls_is_named() -> None:
         with pytest.raises(GraphError, match=r"mean_of .* failed: no more"):
             program(*given)
     fails = False
+    monkeypatch.setattr(Arguments, "check", None)
     np.testing.assert_array_equal(program(*given)["y"], np.full((3, 4, 2), 9, "f4"))
 
 

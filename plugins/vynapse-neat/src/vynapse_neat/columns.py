@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Genomes that many others are compared with, eight at a time: representatives as the columns of a table.
 
-A row of the table is a gene that any of the eight has. One merge of a genome with the rows finds what it shares with
-all of them, and each number is computed for eight columns at once. The distances are those of `distance`, to the bit:
+A row of the table is a gene that any of the eight has. A genome's genes are looked up among the rows once for all of
+them, and each number is computed for eight columns at once. The distances are those of `distance`, to the bit:
 sums go through the genes in the same order.
 """
 
@@ -46,7 +46,8 @@ class Columns(NamedTuple):
     connections: Array
     """float32 [blocks, U, 4, LANES]: WEIGHT, HERE, DISABLED and ENABLED; behind the last key, nothing."""
     left: Array
-    """float64 [blocks, U, LANES], how many connections of a column are in this row or behind it."""
+    """float64 [blocks, U, LANES], how many connections of a column are in this row or behind it; [blocks, 1, LANES],
+    and not looked at, for a rule by ends."""
     sizes: Array
     """float64 [blocks, 3 * LANES]: numbers of connections and of nodes; the last keys, -1 where there is none, which
     mean something where keys are innovations."""

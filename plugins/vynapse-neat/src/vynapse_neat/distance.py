@@ -196,7 +196,9 @@ def distance(
     biases_a, biases_b = enabled_a.shape[1], enabled_b.shape[1]
     responses_a, responses_b = biases_a + node_a.shape[1], biases_b + node_b.shape[1]
     response = values_a.shape[1] > responses_a
-    i, j, matching, difference = 0, 0, np.float64(0.0), 0.0
+    # inputs are in every genome, and have no traits
+    inputs = int(terms[8])
+    i, j, matching, difference = inputs, inputs, terms[8], 0.0
     while i < n and j < m:
         if node_a[a, i] == node_b[b, j]:
             difference += abs(np.float64(values_a[a, biases_a + i]) - np.float64(values_b[b, biases_b + j]))

@@ -22,9 +22,7 @@ ROUNDS = 4
 """How often medoids are moved at most."""
 
 
-def k_medoids(
-    comparing: Comparing, genomes: Side, representatives: Side, wanted: int, words: Array
-) -> Placement:  # fmt: skip
+def k_medoids(comparing: Comparing, genomes: Side, representatives: Side, wanted: int, words: Array) -> Placement:
     """Part the genomes [P] into `wanted` species, or P where there are fewer, around medoids.
 
     Medoids begin at the genomes nearest to the representatives of the largest species [S] that exist, so that species

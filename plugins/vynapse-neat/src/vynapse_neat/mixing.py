@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a child has of genes that both parents have: matching genes of Stanley & Miikkulainen 2002, section 3.2.
 
-Lists of connections ascend by innovation and lists of nodes by id, so that one merge finds which genes match.
+Lists of connections ascend by innovation and lists of nodes by id: what matches eight genes of one parent stands near
+together in the other.
 """
 
 from __future__ import annotations
@@ -169,7 +170,11 @@ def connections_mixed(
 
 @routine_part
 def nodes_mixed(cells: Any, values: Any, sizes: Any, mean: Any, seed: Any, other: Any, spots: Any) -> None:
-    """Mix the nodes of a child likewise, beside ours one more than a match's activation. Inputs have no attributes."""
+    """Mix the nodes of a child likewise. Inputs have no attributes.
+
+    Of a match, `spots` [5, LANES] have one more than its activation, its aggregation, and the bits of its bias and of
+    its response, 0 where there is no match; and then what is drawn for a node of ours.
+    """
     inputs, wide = sizes[INPUTS], sizes[WIDE]
     ours, theirs = at_node(sizes, CHILD, ID), at_node(sizes, other, ID)
     nodes, others = nodes_of(cells, sizes, CHILD), nodes_of(cells, sizes, other)
@@ -222,10 +227,8 @@ def nodes_mixed(cells: Any, values: Any, sizes: Any, mean: Any, seed: Any, other
 
 
 @routine_part
-def mixed(
-    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, other: Any, spots: Any, numbers: Any
-) -> None:  # fmt: skip
+def mixed(cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, other: Any, spots: Any, shares: Any) -> None:
     """Mix a child that is a copy of the fitter parent with the matching genes of the other parent."""
     mean = unit(word(seed, WHOLE)) < crossing[AVERAGE]
-    connections_mixed(cells, values, sizes, crossing, mean, seed, other, spots, numbers)
+    connections_mixed(cells, values, sizes, crossing, mean, seed, other, spots, shares)
     nodes_mixed(cells, values, sizes, mean, seed, other, spots)

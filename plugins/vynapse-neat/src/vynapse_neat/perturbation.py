@@ -152,7 +152,7 @@ def is_normal(rates: Any, kind: Any) -> Any:
 def numbers_changed(cells: Any, values: Any, sizes: Any, rates: Any, seed: Any, lanes: Any) -> None:
     """Change the weights, biases and responses of a child; `lanes` float64 [3, ...] has room for all of them.
 
-    All are drawn before any is changed, so that those that need a logarithm are in one list.
+    All are drawn before any is changed, so that those that need a logarithm are gone through at once.
     """
     noises, middles, shares = lanes[0], lanes[1], lanes[2]
     first, nodes, inputs, fixed = CHILD * sizes[VALUES], nodes_of(cells, sizes, CHILD), sizes[INPUTS], sizes[FIXED]

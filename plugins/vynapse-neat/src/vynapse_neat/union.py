@@ -60,9 +60,7 @@ SHARED, SURPLUS, SUSPECT, REFUSED = 0, 1, 2, 3
 
 
 @routine_part
-def united(
-    cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, spots: Any
-) -> None:  # fmt: skip
+def united(cells: Any, values: Any, sizes: Any, crossing: Any, seed: Any, spots: Any) -> None:
     """Make a child of two equally fit parents."""
     mean = unit(word(seed, WHOLE)) < crossing[AVERAGE]
     united_nodes(cells, values, sizes)

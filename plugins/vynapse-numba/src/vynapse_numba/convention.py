@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from vynapse_numba.addresses import function_address
+
 FUNCTIONS = {
     "signed": "PyLong_AsLongLong",
     "unsigned": "PyLong_AsUnsignedLongLong",
@@ -18,7 +20,7 @@ FUNCTIONS = {
     "call": "PyObject_Vectorcall",
 }
 """Functions of Python's that machine code calls."""
-PLAIN, NAMED = 0x80, 0x82
+UNNAMED, NAMED = 0x80, 0x82
 """How the function is called: with self, arguments and their number; or with the names of the last ones, too."""
 
 
@@ -49,4 +51,4 @@ def as_python(name: str, address: int, way: int, *held: Any) -> Any:
 def addresses() -> Mapping[str, int]:
     """Return the addresses of `FUNCTIONS`, by the names they have here."""
     found = ((name, getattr(ctypes.pythonapi, called)) for name, called in FUNCTIONS.items())
-    return {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in found}
+    return {name: function_address(function) for name, function in found}

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.addresses import ARRAY, PLAIN as CONTIGUOUS
-from vynapse_numba.convention import PLAIN, addresses, as_python
+from vynapse_numba.addresses import ARRAY, PLAIN
+from vynapse_numba.convention import UNNAMED, addresses, as_python
 from vynapse_numba.replay_code import ANY, HEAD, NOBODY, engine
 from vynapse_numba.team import team_at
 
@@ -45,7 +45,7 @@ class Like:
 
     def look(self) -> tuple[int, ...]:
         """Return what `replay_code.LOOK` says."""
-        flags = CONTIGUOUS if self.strides is None else ALIGNED
+        flags = PLAIN if self.strides is None else ALIGNED
         return self.dtype.num, ord(self.dtype.byteorder), len(self.shape), flags
 
     def axes(self) -> list[tuple[int, ...]]:
@@ -97,5 +97,5 @@ def replay(likes: Sequence[Like], patches: Sequence[Patch], jobs: Sequence[Job],
     )
     sheet = array("q", chain.from_iterable(lines)).tobytes()
     code = engine()
-    made: Replay = as_python("replay", code.get_function_address("replay"), PLAIN, sheet, code, patches, jobs, held)
+    made: Replay = as_python("replay", code.get_function_address("replay"), UNNAMED, sheet, code, patches, jobs, held)
     return made

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from vynapse_core import Arguments, Array
 
 KNOWN = 16
@@ -34,13 +36,18 @@ class Replays:
             answer = kept.pop()
         except IndexError:
             return None
-        found = answer(leaves)
-        kept.append(answer)
-        return found
+        try:
+            return answer(leaves)
+        finally:
+            kept.append(answer)
 
     def learn(self, arrays: Arrays, inputs: Arrays, made: Callable[[], Answer | None]) -> None:
         """Keep what is `made` of such a call, at its second time; where that did not fit, at the fourth, the eighth."""
-        kind = _kind(self._leaves(arrays, inputs))
+        leaves = self._leaves(arrays, inputs)
+        if any(type(leaf) is not np.ndarray for leaf in leaves):
+            # a replay takes nothing else
+            return
+        kind = _kind(leaves)
         if len(self._met) >= KNOWN and kind not in self._met:
             self._met.clear()
             self._kept.clear()

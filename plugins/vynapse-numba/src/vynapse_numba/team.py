@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any, TypeVar
 
+from vynapse_numba.addresses import function_address
 from vynapse_numba.cache import kept
 from vynapse_numba.llvm import loaded, object_code, processor
 from vynapse_numba.team_code import LINE, MEMBER, PLACES, WAKING, team_code
@@ -50,8 +51,8 @@ class Team:
         self._set("YIELD", give_way())
         for word, address in zip(("WHERE", "ALLOWED", "ALLOW"), _affinity(), strict=True):
             self._set(word, address)
-        self._set("SLEEP", _address(acquire))
-        self._set("WAKE", _address(python.PyThread_release_lock))
+        self._set("SLEEP", function_address(acquire))
+        self._set("WAKE", function_address(python.PyThread_release_lock))
         self._set("LOOKS", self._looks(functions["watch"]) if watching else 1)
         members = 1
         # without some of its workers a team does the same
@@ -96,7 +97,7 @@ def team(threads: int) -> Team:
     made = Team(threads)
     team_at(threads)
     # whoever finds a board finds the function
-    _TEAMS[threads][1] = _address(_functions()["run"])
+    _TEAMS[threads][1] = function_address(_functions()["run"])
     _TEAMS[threads][0] = made.board
     return made
 
@@ -152,7 +153,11 @@ def _affinity() -> tuple[int, int, int]:
     """
     try:
         library = ctypes.CDLL(None)
-        return _address(library.sched_getcpu), _address(library.sched_getaffinity), _address(library.sched_setaffinity)
+        return (
+            function_address(library.sched_getcpu),
+            function_address(library.sched_getaffinity),
+            function_address(library.sched_setaffinity),
+        )
     except (AttributeError, OSError, TypeError):
         return 0, 0, 0
 
@@ -161,7 +166,3 @@ def _immortal(thing: T) -> T:
     """Keep what workers use until the process ends: they run, without the interpreter, while it is taken down."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
     return thing
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, _PLACE).value or 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from vynapse_numba.addresses import function_address
 from vynapse_numba.ir_text import Function, Value
 
 _SPINS = 300
@@ -60,4 +61,4 @@ def give_way() -> int:
         function = ctypes.CDLL(None).sched_yield
     except (AttributeError, OSError, TypeError):
         return 0
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+    return function_address(function)

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from vynapse_core import Array
-from vynapse_numba.addresses import address_of
+from vynapse_numba.addresses import address_of, function_address
 from vynapse_numba.ir_text import Function, Value
 from vynapse_numba.tiles.product import aligned
 from vynapse_numba.tiles.tape import Native
@@ -130,13 +129,10 @@ class Score:
         return self._lines(lines)
 
     def _item(self, item: Item) -> list[int]:
-        from ctypes import c_void_p, cast
-
         calls = array("q")
         for native in item:
             self._held.append(native)
-            function: Any = native.function
-            calls.extend((cast(function, c_void_p).value or 0, native.table.buffer_info()[0]))
+            calls.extend((function_address(native.function), native.table.buffer_info()[0]))
         self._held.append(calls)
         return [0, calls.buffer_info()[0], len(item)]
 

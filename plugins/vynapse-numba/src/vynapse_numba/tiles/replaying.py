@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vynapse_core import Array, Given, Node
+from vynapse_core import Array, Given, GraphError, Node
 from vynapse_numba.addresses import address_of, function_address
 from vynapse_numba.replay import Job, Like, Patch, replay
 from vynapse_numba.replays import Answer
@@ -43,13 +43,21 @@ def answering(plan: Plan, given: Given, sized: Sized, workers: Workers) -> Answe
     inside = sum(sized.layout.bytes) * given.networks
     if inside + sum(array.nbytes for array in leaves) > ROOM or not all(x.flags.c_contiguous for x in leaves):
         return None
+    moving = plan.moving(live.inputs)
+    if any(i not in moving for _, i in plan.common):
+        # what no input changes is written once, and each call has outputs of its own
+        return None
     own = [_apart(array.shape, array.dtype) for array in leaves]
     for array, leaf in zip(own, leaves, strict=True):
         np.copyto(array, leaf)
     ends = [live.nodes[i] for i in live.outputs.values()]
     made = [((given.networks, *concrete(node.shape, given.sizes)), np.dtype(node.dtype)) for node in ends]
     results = {name: _apart(*each) for name, each in zip(live.outputs, made, strict=True)}
-    actions = _written_down(plan, given, own, results, sized, workers)
+    try:
+        actions = _written_down(plan, given, own, results, sized, workers)
+    except GraphError:
+        # a plugin's kernel has failed, after it was asked the same and did not
+        return None
     values = _Values(plan, given, own, [*results.values()], workers.threads)
     parts = _parts(values, actions)
     if parts is None:
@@ -75,6 +83,8 @@ def _written_down(
     mine, tape = replace(given, own=leaves[:count], shared=leaves[count:]), Tape()
     call = Call(plan, mine, results, sized, workers, plan.moving(plan.arguments.live.inputs))
     # what lies in these is read again each time
+    if call.packs:
+        sized.packs.append(call.packs)
     call.packs = {}
     arena = Arena(plan, replace(sized.layout, networks=given.networks))
     call.whole(arena, tape)
@@ -92,10 +102,10 @@ def _parts(values: _Values, actions: Sequence[Any]) -> list[Part] | None:
         if not isinstance(action, Again) or not isinstance(asked := action.compute, Asked):
             return None
         asking = values.asking(asked)
-        if asking is None:
+        if asking is None or not action.value.flags.c_contiguous:
             return None
         parts += (values.playing(natives), asking)
-        values.add(action.value, asked.node)
+        values.add(action.value, asked.node, behind=0)
         natives = []
     return [*parts, values.playing(natives)]
 
@@ -109,6 +119,8 @@ class _Values:
         self._free: dict[str, tuple[int, int]] = {}
         """Where the sizes are found that only plugins' kernels look at: {symbol: (array, axis)}."""
         self._arrays: list[Array] = []
+        self._ends: list[int] = []
+        """Up to how many bytes behind its beginning an address is an array's."""
         self._likes: list[Like] = []
         slots = [slot for slot, _ in given.own], [slot for slot, _ in given.shared]
         for array, slot in zip(own, chain(*slots), strict=True):
@@ -116,13 +128,14 @@ class _Values:
         for array, i in zip(results, live.outputs.values(), strict=True):
             self.add(array, live.nodes[i])
 
-    def add(self, array: Array, node: Node, own: bool = True) -> None:
-        """Take an array that has a node's values, of all networks or shared."""
+    def add(self, array: Array, node: Node, own: bool = True, behind: int = 1) -> None:
+        """Take an array that has a node's values, of all networks or shared; so many bytes behind it are nobody's."""
         shape: list[Any] = list(array.shape)
         for axis, dim in enumerate(node.shape, int(own)):
             if isinstance(dim, str) and dim not in self._plan.symbols:
                 shape[axis] = self._free.setdefault(dim, (len(self._arrays), axis))
         self._arrays.append(array)
+        self._ends.append(max(array.nbytes + behind, 1))
         self._likes.append(Like(array.dtype, tuple(shape)))
 
     def playing(self, natives: Sequence[Native]) -> Part:
@@ -144,7 +157,7 @@ class _Values:
         """Return what asks a plugin's kernel; None where it reads a part of what is given."""
         sources: list[tuple[int, Array | None]] = []
         for operand in asked.operands:
-            at = self._within(address_of(operand)) if operand.size else None
+            at = self._within(address_of(operand))
             if at is not None and (operand.shape != self._arrays[at].shape or not operand.flags.c_contiguous):
                 return None
             sources.append((-1, operand) if at is None else (at, None))
@@ -159,8 +172,8 @@ class _Values:
 
     def _within(self, address: int) -> int | None:
         """Return in which of the arrays an address lies."""
-        for at, array in enumerate(self._arrays):
-            if 0 <= address - address_of(array) <= array.nbytes:
+        for at, (array, end) in enumerate(zip(self._arrays, self._ends, strict=True)):
+            if 0 <= address - address_of(array) < end:
                 return at
         return None
 
