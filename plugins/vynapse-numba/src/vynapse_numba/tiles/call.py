@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from math import ceil
 from typing import Any, TypeVar
 
 import numpy as np
 
-from vynapse_core import Array, Given, GraphError, Node
+from vynapse_core import Array, Given
 from vynapse_numba.threads import Workers
+from vynapse_numba.tiles.asked import Asked, failed
 from vynapse_numba.tiles.bind import Write, concrete
 from vynapse_numba.tiles.lift import lifted
-from vynapse_numba.tiles.memory import HEAVY, Arena, Bound, Layout, kernels_work
+from vynapse_numba.tiles.memory import Arena, Bound, Layout
 from vynapse_numba.tiles.plans import Plan, Step
 from vynapse_numba.tiles.product import Panels, innermost, matmul, pack, ready
 from vynapse_numba.tiles.split import Stage
@@ -28,31 +27,6 @@ KEPT = 2**26
 
 Packs = dict[tuple[int, int], Array]
 """{(slot, block): packed samples}."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A plugin's kernel, asked for the values of a node. Raises whatever the kernel raises."""
-
-    node: Node
-    write: Write
-    operands: tuple[Array, ...]
-    threads: int
-    """That it may share its work among."""
-    sizes: Mapping[str, int]
-
-    def __call__(self) -> Array:
-        """Ask it."""
-        value: Array = self.write(None, *self.operands, sizes=self.sizes, threads=self.threads)
-        return value
-
-    def on(self, operands: Sequence[Array], sizes: Mapping[str, int]) -> Array:
-        """Ask it of other arrays. Raises GraphError where it fails."""
-        try:
-            value: Array = self.write(None, *operands, sizes=sizes, threads=self.threads)
-        except Exception as error:
-            raise _failed(self.node, error) from error
-        return value
 
 
 class Sized:
@@ -151,7 +125,7 @@ class Call:
                 else:
                     self._shared_chain(entry, tape)
             except Exception as error:
-                raise _failed(nodes[i], error) from error
+                raise failed(nodes[i], error) from error
         for name, i in self.plan.common:
             self.arguments.check_value(name, values[i], self.outputs[name].shape[1:])
             self._tape(i, tape).copy(self.outputs[name], values[i])
@@ -312,23 +286,14 @@ class Call:
                     else:
                         values[node] = write(outs[0], *operands)
         except Exception as error:
-            raise _failed(self.arguments.live.nodes[node], error) from error
+            raise failed(self.arguments.live.nodes[node], error) from error
 
     def _written(self, node: int, write: Write, out: Array | None, operands: Sequence[Array]) -> Array:
         try:
             value: Array = write(out, *operands)
         except Exception as error:
-            raise _failed(self.arguments.live.nodes[node], error) from error
+            raise failed(self.arguments.live.nodes[node], error) from error
         return value
-
-
-def borders(plan: Plan, given: Given, layout: Layout, threads: int) -> list[int]:
-    """Return where tiles begin, and where the last ends: as many for each thread that is worth its waking up."""
-    networks = given.networks
-    tiles = max(1, ceil(networks / layout.networks))
-    if networks > layout.light or networks * kernels_work(plan, given.sizes) > HEAVY:
-        tiles = min(ceil(tiles / threads) * threads, networks)
-    return [networks * tile // tiles for tile in range(tiles + 1)]
 
 
 def taken(pool: list[T]) -> T | None:
@@ -337,7 +302,3 @@ def taken(pool: list[T]) -> T | None:
         return pool.pop()
     except IndexError:
         return None
-
-
-def _failed(node: Node, error: Exception) -> GraphError:
-    return GraphError(f"{node.op} {node.type} failed: {error}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from vynapse_core import Arguments, Array, Given, Kernel, Program
 from vynapse_numba.replays import Replays
 from vynapse_numba.threads import workers
 from vynapse_numba.tiles.bind import concrete
-from vynapse_numba.tiles.call import Call, Sized, borders
-from vynapse_numba.tiles.memory import layout
+from vynapse_numba.tiles.call import Call, Sized
+from vynapse_numba.tiles.memory import HEAVY, Layout, kernels_work, layout
 from vynapse_numba.tiles.outputs import Outputs
+from vynapse_numba.tiles.plans import Plan
 from vynapse_numba.tiles.replaying import answering
 from vynapse_numba.tiles.scan import carried, repeated
 from vynapse_numba.tiles.steps import plan
@@ -109,3 +111,12 @@ class Tiles(Program):
             bounds = borders(self._plan, given, sized.layout, self._threads)
             self._ready[id(given.sizes)] = ready = _Ready(given.sizes, sized, outputs, bounds)
         return ready
+
+
+def borders(plan: Plan, given: Given, layout: Layout, threads: int) -> list[int]:
+    """Return where tiles begin, and where the last ends: as many for each thread that is worth its waking up."""
+    networks = given.networks
+    tiles = max(1, ceil(networks / layout.networks))
+    if networks > layout.light or networks * kernels_work(plan, given.sizes) > HEAVY:
+        tiles = min(ceil(tiles / threads) * threads, networks)
+    return [networks * tile // tiles for tile in range(tiles + 1)]

@@ -20,8 +20,9 @@ from vynapse_numba.addresses import address_of, function_address
 from vynapse_numba.replay import Job, Like, Patch, replay
 from vynapse_numba.replays import Answer
 from vynapse_numba.threads import Workers
+from vynapse_numba.tiles.asked import Asked
 from vynapse_numba.tiles.bind import concrete
-from vynapse_numba.tiles.call import Asked, Call, Sized
+from vynapse_numba.tiles.call import Call, Sized
 from vynapse_numba.tiles.memory import Arena
 from vynapse_numba.tiles.plans import Plan
 from vynapse_numba.tiles.product import aligned
