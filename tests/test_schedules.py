@@ -241,7 +241,8 @@ def test_a_scheduled_field_may_be_empty() -> None:
 
 def test_value_at_reads_numbers_and_schedules() -> None:
     assert value_at(0.5, Clock(3)) == 0.5
-    assert value_at(np.float32(0.5), Clock(3)) == 0.5  # type: ignore[arg-type]
+    other: Any = np.float32(0.5)
+    assert value_at(other, Clock(3)) == 0.5
     assert value_at(Linear(start=0, end=1, steps=5), Clock(2)) == 0.5
 
 

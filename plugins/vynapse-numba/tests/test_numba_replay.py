@@ -87,13 +87,13 @@ def test_an_axis_may_be_as_long_as_another_one_whatever_that_is() -> None:
     assert not looked_at(likes, np.zeros((2, 5), FLOATS), np.zeros((5, 2), WHOLES))
 
 
-def squared(engine: str, threads: int = 1) -> Any:
+def squared(engine: Any, threads: int = 1) -> Any:
     """Return a program, of a small network and its error: y [B, 2] of x [B, 3], and the error of each network."""
     b = Builder()
     x, target = b.input("x", ("B", 3)), b.input("target", ("B", 2))
     y = b.apply("tanh", x @ b.parameter("w", (3, 2)) + b.parameter("b", (2,)))
     graph = b.graph({"y": y, "error": ((y - target) * (y - target)).mean()})
-    return Numba(engine=engine, threads=threads).compile(graph)  # type: ignore[arg-type]
+    return Numba(engine=engine, threads=threads).compile(graph)
 
 
 def drawn(seed: int, networks: int = 5, samples: int = 4) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -217,12 +217,12 @@ def test_a_team_shares_the_networks_of_a_call_that_is_made_again(monkeypatch: An
 
 
 @pytest.mark.parametrize("engine", ["lanes", "tiles", "auto"])
-def test_an_output_that_depends_on_no_input_is_there_in_every_call(engine: str) -> None:
+def test_an_output_that_depends_on_no_input_is_there_in_every_call(engine: Any) -> None:
     b = Builder()
     x = b.input("x", ("B", 3))
     fixed = b.apply("expand_like", b.constant(np.full((1, 3), 7, "f4")), x)
     graph = b.graph({"y": x @ b.parameter("w", (3, 2)), "c": b.constant(np.arange(4, dtype="f4")), "fixed": fixed})
-    program = Numba(engine=engine, threads=1).compile(graph)  # type: ignore[arg-type]
+    program = Numba(engine=engine, threads=1).compile(graph)
     for seed in range(5):
         arrays, inputs = drawn(seed)
         found = program({"w": arrays["w"]}, {"x": inputs["x"]})
